@@ -13,7 +13,7 @@ Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
 Int32: TypeAlias = NDArray[np.int32]
 
-AttributeValue: TypeAlias = str | float | bool | None | Sequence[str]
+AttributeValue: TypeAlias = str | float | bool | Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,27 @@
+"""Remote calls: the vocabulary, the wire, and a glue for each way of waiting.
+
+call, status, clock   what a call is and how it fails; no I/O
+frames, session       bytes to events and back; no I/O
+connection            calls over one connection, whatever loop owns it
+tx, aio, blocking     that connection under Twisted, asyncio, and on a plain socket
+"""
+
+from recmesh.rpc.call import Call, Channel, Context, Filter, Handlers, Method, Service, stack
+from recmesh.rpc.clock import Clock
+from recmesh.rpc.status import Origin, Processed, RpcError, Status
+
+__all__ = [
+    "Call",
+    "Channel",
+    "Clock",
+    "Context",
+    "Filter",
+    "Handlers",
+    "Method",
+    "Origin",
+    "Processed",
+    "RpcError",
+    "Service",
+    "Status",
+    "stack",
+]
