@@ -1,0 +1,13 @@
+"""The names of what can propose items, and when each of them has an opinion."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SOURCES: Final = ("ials", "itemknn", "transitions", "popularity", "content", "title", "new")
+
+# A score of zero from these says "nothing speaks for it": they propose only what is above zero.
+# The others order the whole catalogue by an inner product, where zero means nothing special.
+ABOVE_ZERO: Final = frozenset({"itemknn", "transitions", "popularity", "title"})
+
+SURFACES: Final = ("recommend", "similar", "search")
