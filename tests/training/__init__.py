@@ -1,0 +1,1 @@
+"""Tests of training: reading, cleaning, splitting, measuring, and the commands."""

@@ -1,0 +1,72 @@
+"""How good ranked lists are: binary relevance, every user counts the same, a user without a list counts zero.
+
+Definitions follow the literature: precision divides by k, also where a list is shorter; recall divides by the number
+of relevant items; average precision divides by min(k, relevant), so that a perfect list scores 1; NDCG has gain 1
+and discount log2(place + 1); MRR looks at the first k places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data import Float64, Int32
+
+METRICS = ("precision", "recall", "map", "ndcg", "mrr", "hit_rate", "coverage")
+NO_ITEM = -1  # fills the places a short list leaves
+
+
+def padded(lists: Sequence[Sequence[int] | Int32], k: int) -> Int32:
+    """Lists of item numbers as rows of width k, NO_ITEM where a list ends."""
+    table = np.full((len(lists), k), NO_ITEM, dtype=np.int32)
+    for row, items in zip(table, lists, strict=True):
+        best = items[:k]
+        row[: len(best)] = best
+    return table
+
+
+def hits(ranked: Int32, relevant: Sequence[Int32], catalogue: int) -> NDArray[np.bool_]:
+    """Which places of each row of `ranked` hold one of the row's relevant items; items are below `catalogue`."""
+    sizes = [len(items) for items in relevant]
+    rows = np.repeat(np.arange(len(sizes), dtype=np.int64), sizes)
+    columns = np.concatenate([*relevant, np.zeros(0, np.int32)]).astype(np.int64)
+    asked = np.arange(len(ranked), dtype=np.int64)[:, None] * catalogue + ranked
+    found: NDArray[np.bool_] = np.isin(asked, rows * catalogue + columns) & (ranked != NO_ITEM)
+    return found
+
+
+def measure(ranked: Int32, relevant: Sequence[Int32], catalogue: int, k: int) -> Mapping[str, float]:
+    """Each of METRICS at k: means over the rows, and the share of the catalogue that appears in any row.
+
+    Rows hold distinct items; every row has at least one relevant item.
+    """
+    if not len(ranked):
+        return dict.fromkeys(METRICS, 0.0)
+    top = ranked[:, :k]
+    hit = hits(top, relevant, catalogue)
+    sizes = np.array([len(items) for items in relevant], dtype=np.int64)
+    by_user = {
+        "precision": hit.sum(axis=1) / k,
+        "recall": hit.sum(axis=1) / sizes,
+        "map": _average_precision(hit, sizes, k),
+        "ndcg": _ndcg(hit, sizes, k),
+        "mrr": np.where(hit.any(axis=1), 1.0 / (hit.argmax(axis=1) + 1.0), 0.0),
+        "hit_rate": hit.any(axis=1),
+    }
+    shown = np.unique(top[top != NO_ITEM])
+    return {name: float(np.mean(values)) for name, values in by_user.items()} | {"coverage": len(shown) / catalogue}
+
+
+def _average_precision(hit: NDArray[np.bool_], sizes: NDArray[np.int64], k: int) -> Float64:
+    precisions = np.cumsum(hit, axis=1) / np.arange(1, hit.shape[1] + 1)
+    best: Float64 = (precisions * hit).sum(axis=1) / np.minimum(sizes, k)
+    return best
+
+
+def _ndcg(hit: NDArray[np.bool_], sizes: NDArray[np.int64], k: int) -> Float64:
+    discounts = 1.0 / np.log2(np.arange(2, k + 2))
+    ideal = np.cumsum(discounts)[np.minimum(sizes, k) - 1]
+    gained: Float64 = (hit * discounts[: hit.shape[1]]).sum(axis=1) / ideal
+    return gained
