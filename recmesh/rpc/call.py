@@ -67,6 +67,8 @@ class Call:
     method: Method[Any, Any]
     request: Message
     context: Context = Context()
+    # The ids of endpoints that attempts of this call went to: a balancer adds to it, and so a retry goes elsewhere.
+    tried: set[str] = field(default_factory=set, compare=False, repr=False)
 
 
 Service: TypeAlias = Callable[[Call], Awaitable[Message]]
