@@ -1,0 +1,203 @@
+"""Settings: a frozen dataclass filled from a TOML file and from the environment.
+
+The environment holds over the file, the file over the dataclass's defaults. A key nobody knows is refused, because a
+misspelt limit that silently does nothing is found out only when the limit is needed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast, get_type_hints
+
+from recmesh.ops import values
+
+T = TypeVar("T")
+
+ADMIN_OFFSET: Final = 50  # where the admin port lies, counted from the listening port
+
+# Below this likeness a variable with our prefix is taken for another program's: for the command line client's, for
+# another process's that shares the environment, or for one that Kubernetes makes for every Service.
+ALIKE: Final = 0.8
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; the message names the place and the remedy."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSettings:
+    """What every process can be told."""
+
+    listen: str  # host:port of the wire; port 0 takes a free one
+    admin: str = ""  # host:port of health and metrics; empty: 50 above `listen`
+    node_id: str = ""  # a stable name, such as the pod's; empty: the program's
+    log: str = "auto"  # "json", "human", or "auto": human where stderr is a terminal
+    log_level: str = "info"
+    access_log_sample: float = 0.01  # the share of successful calls that are logged; failures always are
+    drain_accept: float = 5.0  # seconds calls are still accepted once asked to stop: callers need to hear of it
+    drain_grace: float = 20.0  # seconds calls under way may then take; in all within Kubernetes' 30
+
+    def __post_init__(self) -> None:
+        check_address("listen", self.listen)
+        if self.admin:
+            check_address("admin", self.admin)
+        check_choice("log", self.log, ("auto", "json", "human"))
+        check_choice("log_level", self.log_level, ("debug", "info", "warning", "error"))
+        check_range("access_log_sample", self.access_log_sample, 0.0, 1.0)
+        check_range("drain_accept", self.drain_accept, 0.0, 600.0)
+        check_range("drain_grace", self.drain_grace, 0.0, 600.0)
+
+    @property
+    def admin_address(self) -> str:
+        if self.admin:
+            return self.admin
+        host, _, port = self.listen.rpartition(":")
+        return f"{host}:{int(port) + ADMIN_OFFSET if int(port) else 0}"
+
+
+def check_address(key: str, address: str) -> None:
+    """ValueError unless it is host:port or [v6]:port."""
+    host, colon, port = address.rpartition(":")
+    bare = ":" not in host or (host.startswith("[") and host.endswith("]"))
+    if not (colon and host and bare and port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise ValueError(f'{key} = "{address}" is no address; write host:port, for example 127.0.0.1:7000')
+
+
+def check_choice(key: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        raise ValueError(f'{key} = "{value}" is none of {", ".join(choices)}')
+
+
+def check_range(key: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{key} = {value:g} is outside {least:g} to {most:g}")
+
+
+def load(cls: type[T], path: str | None, environ: Mapping[str, str], prefix: str = "RECMESH_") -> T:
+    """An instance of the dataclass `cls`; SettingsError says which key of which file or variable is wrong.
+
+    A key of a table [a] is called `{prefix}A_KEY` in the environment. There a list is separated by commas, and a list
+    of lists by semicolons between the inner lists.
+    """
+    text, table = _read(path) if path is not None else ("", {})
+    found = _Lines(path or "the environment", text)
+    merged = _merge(cls, table, _from_environment(cls, environ, prefix))
+    return _build(cls, merged, (), found, prefix)
+
+
+def _read(path: str) -> tuple[str, dict[str, Any]]:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}; name an existing file with --config") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not UTF-8 text at byte {error.start}") from error
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+
+
+class _Lines:
+    """Finds where a key stands, for messages."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self._path = path
+        self._lines = text.splitlines()
+
+    def place(self, key: tuple[str, ...]) -> str:
+        section: tuple[str, ...] = ()
+        for number, line in enumerate(self._lines, 1):
+            if header := re.match(r"\s*\[([^\[\]]+)\]", line):
+                section = tuple(part.strip().strip("\"'") for part in header[1].split("."))
+                if section == key:
+                    return f"{self._path}:{number}"
+            elif (name := re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line)) and (*section, *name[1].split(".")) == key:
+                return f"{self._path}:{number}"
+        return self._path
+
+
+def _from_environment(cls: type[Any], environ: Mapping[str, str], prefix: str) -> dict[str, Any]:
+    keys = {prefix + "_".join(key).upper(): (key, hint) for key, hint in _keys(cls, ())}
+    table: dict[str, Any] = {}
+    for name, text in environ.items():
+        if name in keys:
+            key, hint = keys[name]
+            inner = table
+            for part in key[:-1]:
+                inner = inner.setdefault(part, {})
+            try:
+                inner[key[-1]] = values.parse(hint, text)
+            except ValueError as error:
+                raise SettingsError(f"environment: {name} must be {error}, not {text!r}") from error
+        elif name.startswith(prefix):
+            known = [each.removeprefix(prefix) for each in keys]
+            if near := difflib.get_close_matches(name.removeprefix(prefix), known, 1, ALIKE):
+                raise SettingsError(f"environment: unknown variable {name}; did you mean {prefix}{near[0]}?")
+    return table
+
+
+def _keys(cls: type[Any], above: tuple[str, ...]) -> Iterable[tuple[tuple[str, ...], Any]]:
+    hints = get_type_hints(cls)
+    for each in dataclasses.fields(cls):
+        hint = hints[each.name]
+        if dataclasses.is_dataclass(hint):
+            yield from _keys(cast("type[Any]", hint), (*above, each.name))
+        elif values.fits_a_variable(hint):
+            yield (*above, each.name), hint
+
+
+def _merge(cls: type[Any], table: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(table)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merge(cls, below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+    return merged
+
+
+def _build(cls: type[T], table: Mapping[str, Any], above: tuple[str, ...], lines: _Lines, prefix: str) -> T:
+    fields = {each.name: each for each in dataclasses.fields(cast(Any, cls))}
+    for key in table:
+        if key not in fields:
+            raise SettingsError(f"{lines.place((*above, key))}: {_unknown(key, above, fields)}")
+    hints, given = get_type_hints(cls), dict[str, Any]()
+    for name, each in fields.items():
+        path = (*above, name)
+        if name in table:
+            given[name] = _value(hints[name], table[name], path, lines, prefix)
+        elif dataclasses.is_dataclass(hints[name]) and _required(each):
+            given[name] = _build(cast("type[Any]", hints[name]), {}, path, lines, prefix)
+        elif _required(each):
+            variable = prefix + "_".join(path).upper()
+            raise SettingsError(f"{lines.place(())}: {'.'.join(path)} is missing; set it there or as {variable}")
+    try:
+        return cls(**given)
+    except ValueError as error:
+        wrong = str(error).partition(" ")[0]  # a check's message starts with its key
+        raise SettingsError(f"{lines.place((*above, wrong))}: {error}") from error
+
+
+def _required(each: dataclasses.Field[Any]) -> bool:
+    return each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+
+
+def _value(hint: Any, value: Any, key: tuple[str, ...], lines: _Lines, prefix: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{lines.place(key)}: {'.'.join(key)} must be a table, [{'.'.join(key)}]")
+        return _build(cast("type[Any]", hint), value, key, lines, prefix)
+    try:
+        return values.convert(hint, value)
+    except ValueError as error:
+        raise SettingsError(f"{lines.place(key)}: {'.'.join(key)} must be {error}, not {value!r}") from error
+
+
+def _unknown(key: str, above: tuple[str, ...], fields: Iterable[str]) -> str:
+    where = f" in [{'.'.join(above)}]" if above else ""
+    near = difflib.get_close_matches(key, fields, 1, 0.0)
+    return f"unknown key {key!r}{where}; did you mean {near[0]!r}? The keys are {', '.join(sorted(fields))}"
