@@ -34,7 +34,7 @@ STOPPED: Final = 0
 FAILED: Final = 1  # an error of ours: the log has the traceback
 REFUSED: Final = 2  # settings, bundle, port: a person can mend it, and one line says how
 
-RELEASE_SECONDS: Final = 5.0  # for each part to close; drain and this stay inside Kubernetes' 30 s
+RELEASE_SECONDS: Final = 2.0  # for each part to close; with the drain inside Kubernetes' 30 s
 
 
 class StartError(Exception):

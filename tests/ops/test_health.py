@@ -1,0 +1,36 @@
+"""The health of a process, over the wire."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from recmesh.ops.health import Health
+from recmesh.rpc.call import Channel, Handlers
+from recmesh.rpc.status import RpcError, Status
+from recmesh.v1 import health_pb2 as pb
+from recmesh.v1.health_rpc import HealthStub
+
+
+def check(health: Health, service: str = "") -> int:
+    handlers = Handlers()
+    health.register(handlers)
+    asked = HealthStub(Channel(handlers)).check(pb.HealthCheckRequest(service=service))
+    answers: list[pb.HealthCheckResponse] = []
+    Deferred.fromCoroutine(asked).addCallback(answers.append).addErrback(lambda failure: failure.raiseException())
+    return answers[0].status
+
+
+def test_serves_from_start_to_stop() -> None:
+    health = Health()
+    assert check(health) == pb.HealthCheckResponse.NOT_SERVING
+    health.serve(["recmesh.v1.Ranking"])
+    assert check(health) == check(health, "recmesh.v1.Ranking") == pb.HealthCheckResponse.SERVING
+    health.stop("draining")
+    assert check(health) == check(health, "recmesh.v1.Ranking") == pb.HealthCheckResponse.NOT_SERVING
+
+
+def test_an_unknown_service_is_not_found() -> None:
+    with pytest.raises(RpcError) as caught:
+        check(Health(), "recmesh.v1.Nothing")
+    assert caught.value.status is Status.NOT_FOUND
