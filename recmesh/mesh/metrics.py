@@ -1,0 +1,43 @@
+"""Metrics: how long calls take and how they end."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from google.protobuf.message import Message
+
+from recmesh.mesh.failure import code_of
+from recmesh.rpc import Call, Clock, Service
+
+
+class Histogram(Protocol):
+    """Takes the durations of calls, apart by the values of its labels."""
+
+    def observe(self, value: float, *values: str) -> None: ...
+
+
+class Recorder(Protocol):
+    """Where metrics are kept, for example `recmesh.ops.registry.Registry`."""
+
+    def histogram(self, name: str, help_text: str, *labels: str) -> Histogram: ...
+
+
+class Metrics:
+    """Records how long calls take, by method and status; `labels` hold the same values for all of them."""
+
+    def __init__(self, clock: Clock, recorder: Recorder, name: str, help_text: str, **labels: str) -> None:
+        self._clock = clock
+        self._values = tuple(labels.values())
+        self._durations = recorder.histogram(name, help_text, *labels, "method", "code")
+
+    async def __call__(self, call: Call, service: Service) -> Message:
+        begin = self._clock.seconds()
+        outcome: BaseException | None = None
+        try:
+            return await service(call)
+        except BaseException as error:
+            outcome = error
+            raise
+        finally:
+            seconds = self._clock.seconds() - begin
+            self._durations.observe(seconds, *self._values, call.method.path, code_of(outcome))

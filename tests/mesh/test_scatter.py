@@ -1,0 +1,136 @@
+"""scatter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from typing import Any
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+
+from recmesh.mesh.scatter import Gathered, scatter
+from recmesh.rpc import RpcError, Status, tx
+from tests.mesh.kit import LOST, Outcome, never
+
+
+async def answer(value: Any) -> Any:
+    if isinstance(value, Exception):
+        raise value
+    return await value if isinstance(value, Deferred) else value
+
+
+def gather(clock: Clock, *values: Any, deadline: float | None = None) -> Outcome[Gathered[Any]]:
+    return Outcome(scatter(tx.Clock(clock), [answer(value) for value in values], deadline))
+
+
+def test_every_shard_has_its_outcome() -> None:
+    slow = never()
+    work = gather(Clock(), slow, LOST, "b")
+    assert work.pending
+    slow.callback("a")
+    gathered = work.result()
+    assert (gathered.total, gathered.answered) == (3, 2)
+    assert list(gathered.answers.items()) == [(0, "a"), (2, "b")]
+    assert gathered.failures == {1: LOST}
+
+
+def test_all_are_asked_before_any_answers() -> None:
+    pending = [never() for _ in range(3)]
+    work = gather(Clock(), *pending)
+    for each in reversed(pending):
+        assert work.pending
+        each.callback(1)
+    assert work.result().answered == 3
+
+
+def test_after_the_soft_deadline_the_answers_at_hand_are_taken() -> None:
+    clock, slow = Clock(), never()
+    work = gather(clock, slow, "b", deadline=1.0)
+    clock.advance(0.79)
+    assert work.pending
+    clock.advance(0.01)
+    gathered = work.result()
+    assert slow.called  # cancelled
+    assert dict(gathered.answers) == {1: "b"}
+    assert gathered.failures[0].status is Status.DEADLINE_EXCEEDED
+    assert "0.800 s" in gathered.failures[0].message
+    assert not clock.getDelayedCalls()
+
+
+def test_without_an_answer_at_the_soft_deadline_the_first_one_is_waited_for() -> None:
+    clock, first, second = Clock(), never(), never()
+    work = gather(clock, first, second, deadline=1.0)
+    clock.advance(0.9)
+    assert work.pending
+    second.callback("b")
+    assert dict(work.result().answers) == {1: "b"}
+    assert first.called
+
+
+def test_at_the_deadline_it_ends_without_any_answer() -> None:
+    clock, silent = Clock(), never()
+    work = gather(clock, LOST, silent, deadline=1.0)
+    clock.advance(0.8)
+    clock.advance(0.2)
+    gathered = work.result()
+    assert gathered.answered == 0 and silent.called
+    assert [error.status for error in gathered.failures.values()] == [Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED]
+
+
+def test_when_all_failed_it_does_not_wait_for_the_deadline() -> None:
+    clock = Clock()
+    assert gather(clock, LOST, LOST, deadline=1.0).result().failures == {0: LOST, 1: LOST}
+    assert not clock.getDelayedCalls()
+
+
+def test_a_cancelled_caller_cancels_all_children() -> None:
+    pending = [never() for _ in range(3)]
+    clock = Clock()
+    work = gather(clock, *pending, deadline=1.0)
+    work.cancel()
+    assert all(each.called for each in pending)
+    with pytest.raises(CancelledError):
+        work.result()
+    assert not clock.getDelayedCalls()
+
+
+def test_a_fault_of_this_program_is_not_taken_for_a_shard_that_is_away() -> None:
+    with pytest.raises(KeyError):
+        gather(Clock(), "a", KeyError("x")).result()
+
+
+def test_nothing_to_ask() -> None:
+    assert gather(Clock(), deadline=1.0).result() == Gathered(0, {}, {})
+
+
+class LoopClock:
+    """As much of a Clock over asyncio as a scatter needs."""
+
+    def seconds(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def sleep(self, delay: float) -> Awaitable[None]:
+        return asyncio.sleep(delay)
+
+    async def first(self, *work: Coroutine[Any, Any, Any]) -> Any:
+        tasks = [asyncio.ensure_future(each) for each in work]
+        try:
+            for done in asyncio.as_completed(tasks):
+                try:
+                    return await done
+                except Exception:  # noqa: S112 - the others decide
+                    continue
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def test_the_same_under_asyncio() -> None:
+    async def main() -> Gathered[Any]:
+        return await scatter(LoopClock(), [asyncio.sleep(30), answer("b"), answer(LOST)], LoopClock().seconds() + 0.01)  # type: ignore[arg-type]
+
+    gathered = asyncio.run(main())
+    assert dict(gathered.answers) == {1: "b"}
+    assert isinstance(gathered.failures[0], RpcError) and gathered.failures[2] is LOST
