@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from recmesh.ops.health import Health
 from recmesh.rpc.call import Channel, Handlers
@@ -15,10 +18,12 @@ from recmesh.v1.health_rpc import HealthStub
 def check(health: Health, service: str = "") -> int:
     handlers = Handlers()
     health.register(handlers)
+    outcomes: list[Any] = []
     asked = HealthStub(Channel(handlers)).check(pb.HealthCheckRequest(service=service))
-    answers: list[pb.HealthCheckResponse] = []
-    Deferred.fromCoroutine(asked).addCallback(answers.append).addErrback(lambda failure: failure.raiseException())
-    return answers[0].status
+    Deferred.fromCoroutine(asked).addBoth(outcomes.append)
+    if isinstance(outcomes[0], Failure):
+        outcomes[0].raiseException()
+    return outcomes[0].status  # type: ignore[no-any-return]
 
 
 def test_serves_from_start_to_stop() -> None:
