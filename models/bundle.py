@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 FORMAT_VERSION: Final = 1
+MANIFEST: Final = "manifest.json"
+VERSION_DIGITS: Final = 12  # 48 bits of the hash: enough to tell the bundles of one deployment apart
+
+_REMEDY = "copy the bundle again or fit a new one"
 
 
 class BundleError(Exception):
@@ -17,7 +26,7 @@ class BundleError(Exception):
 
 
 class BundleData(Protocol):
-    """What the models read of a bundle, whether it lies on disk or has just been fitted."""
+    """What the models read, whether it lies on disk or has just been fitted."""
 
     @property
     def config(self) -> Mapping[str, Any]: ...
@@ -27,39 +36,113 @@ class BundleData(Protocol):
     def bytes(self, name: str) -> bytes: ...
 
 
+@dataclass(frozen=True, slots=True)
 class Bundle:
-    """An opened bundle directory."""
+    """An opened bundle directory. Arrays are memory mapped: the processes of one host share their pages."""
 
     path: Path
-    name: str
-    version: str
-    created: float
     manifest: Mapping[str, Any]
 
     @classmethod
     def open(cls, path: Path, verify: bool = True) -> Bundle:
-        raise NotImplementedError
+        """Checks the format, and each file's size and checksum; `verify=False` leaves the checksums out."""
+        manifest = read_manifest(path)
+        for name, told in manifest["files"].items():
+            _check_file(path / name, told["bytes"], told["sha256"] if verify else None)
+        return cls(path, manifest)
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest["name"])
+
+    @property
+    def version(self) -> str:
+        return str(self.manifest["version"])
+
+    @property
+    def created(self) -> float:
+        return float(self.manifest["created"])
 
     @property
     def config(self) -> Mapping[str, Any]:
-        raise NotImplementedError
-
-    def array(self, name: str) -> NDArray[Any]:
-        raise NotImplementedError
-
-    def table(self, name: str) -> pa.Table:
-        raise NotImplementedError
-
-    def json(self, name: str) -> Any:
-        raise NotImplementedError
-
-    def bytes(self, name: str) -> bytes:
-        raise NotImplementedError
+        config: Mapping[str, Any] = self.manifest["config"]
+        return config
 
     def file(self, name: str) -> Path:
-        raise NotImplementedError
+        if name not in self.manifest["files"]:
+            raise BundleError(f"{self.path / name}: not part of this bundle; fit a new one with this version")
+        return self.path / name
+
+    def array(self, name: str) -> NDArray[Any]:
+        array: NDArray[Any] = np.load(self.file(f"{name}.npy"), mmap_mode="r", allow_pickle=False)
+        return array
+
+    def table(self, name: str) -> pa.Table:
+        return pq.read_table(self.file(f"{name}.parquet"))
+
+    def json(self, name: str) -> Any:
+        return json.loads(self.file(f"{name}.json").read_bytes())
+
+    def bytes(self, name: str) -> bytes:
+        return self.file(name).read_bytes()
 
 
 def find_bundle(path: Path) -> Path:
-    """The bundle at `path`, or the newest below it (by the manifest's `created`)."""
-    raise NotImplementedError
+    """The bundle at `path`, or else the newest one or two levels below it, by the manifest's `created`."""
+    if (path / MANIFEST).is_file():
+        return path
+    if not path.is_dir():
+        raise BundleError(f"{path}: no such directory; name a bundle, or fit one with `python -m training fit`")
+    # A name that starts with a dot is a bundle still being written.
+    below = [found for depth in ("*", "*/*") for found in path.glob(f"{depth}/{MANIFEST}")]
+    bundles = [found.parent for found in below if not found.parent.name.startswith(".")]
+    if not bundles:
+        raise BundleError(f"{path}: no bundle here or below; fit one with `python -m training fit`")
+    return max(bundles, key=lambda bundle: (float(read_manifest(bundle)["created"]), str(bundle)))
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of the bundle at `path`, itself checked."""
+    file = path / MANIFEST
+    try:
+        manifest: Any = json.loads(file.read_bytes())
+    except OSError as error:
+        raise BundleError(
+            f"{file}: {error.strerror}; name a bundle, or fit one with `python -m training fit`"
+        ) from error
+    except ValueError as error:
+        raise BundleError(f"{file}: truncated or altered, it is not JSON; {_REMEDY}") from error
+    if not isinstance(manifest, dict):
+        raise BundleError(f"{file}: altered, it is not a JSON object; {_REMEDY}")
+    found = manifest.get("format_version")
+    if found != FORMAT_VERSION:
+        raise BundleError(
+            f"{file}: format version {found}, this program reads {FORMAT_VERSION}; fit the bundle again with it"
+        )
+    if manifest.get("version") != version_of(manifest):
+        raise BundleError(f"{file}: altered, it does not match its own version; {_REMEDY}")
+    return manifest
+
+
+def version_of(manifest: Mapping[str, Any]) -> str:
+    """The hash of all a manifest says but version, name and time: equal data, settings and seed give equal versions."""
+    content = {key: value for key, value in manifest.items() if key not in ("version", "created", "name")}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:VERSION_DIGITS]
+
+
+def checksum(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _check_file(file: Path, size: int, sha256: str | None) -> None:
+    try:
+        found = file.stat().st_size
+        if found != size:
+            word = "truncated" if found < size else "altered"
+            raise BundleError(f"{file}: {word}, {found:,} bytes instead of {size:,}; {_REMEDY}")
+        if sha256 is not None and checksum(file) != sha256:
+            raise BundleError(f"{file}: altered, its checksum differs from the manifest's; {_REMEDY}")
+    except OSError as error:
+        raise BundleError(f"{file}: {error.strerror}; {_REMEDY}") from error

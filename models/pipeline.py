@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+import numpy as np
+
+from models.blend import Blend
 from models.bundle import BundleData
 from models.data import History
+from models.encoder import Encoder
+from models.histories import SEEN_LIMIT
+from models.shard import ItemShard, Query
 
 # Candidates a source proposes over all shards. A page that ends further down asks for as many as it ends at.
 CANDIDATES_PER_SOURCE: Final = 200
@@ -16,16 +22,55 @@ class LocalRecommender:
     """Recommends from a bundle without a mesh; the lists are those of the mesh."""
 
     def __init__(self, bundle: BundleData) -> None:
-        raise NotImplementedError
+        self.encoder = Encoder(bundle)
+        self.shard = ItemShard(bundle)
+        self.blend = Blend.of(bundle)
 
     def recommend(
         self, history: History | None, count: int, exclude: Collection[str] = (), exclude_seen: bool = True
     ) -> list[tuple[str, float]]:
-        """Best first; popular items where nothing of the history is known."""
-        raise NotImplementedError
+        """Items and scores, best first; popular items where nothing of the history is known."""
+        return self.ranked("recommend", self.query(history, count, exclude, exclude_seen), count)
+
+    def query(
+        self, history: History | None, count: int, exclude: Collection[str] = (), exclude_seen: bool = True
+    ) -> Query:
+        """What the shards are asked for a user."""
+        seen = history.item_ids[:SEEN_LIMIT] if history is not None and exclude_seen else ()
+        wanted = Query(count=candidates_per_source(count), exclude={*exclude, *seen})
+        if history is None or not len(history):
+            return wanted
+        factors, contents = self.encoder.embed_histories([history])
+        return Query(factors[0], contents[0], history, count=wanted.count, exclude=wanted.exclude)
 
     def similar(self, item_id: str, count: int, exclude: Collection[str] = ()) -> list[tuple[str, float]]:
-        raise NotImplementedError
+        """Items like this one. KeyError: there is no such item."""
+        found = self.shard.get([item_id])
+        if not found:
+            raise KeyError(item_id)
+        query = Query(
+            found[0].factors,
+            found[0].content,
+            History([item_id], np.ones(1, np.float32), np.zeros(1)),
+            count=candidates_per_source(count),
+            exclude={*exclude, item_id},
+        )
+        return self.ranked("similar", query, count)
 
     def search(self, text: str, count: int, exclude: Collection[str] = ()) -> list[tuple[str, float]]:
-        raise NotImplementedError
+        """Items this text describes, by meaning and by title."""
+        factors, contents = self.encoder.embed_texts([text])
+        query = Query(factors[0], contents[0], text=text, count=candidates_per_source(count), exclude=exclude)
+        return self.ranked("search", query, count)
+
+    def ranked(self, surface: str, query: Query, count: int) -> list[tuple[str, float]]:
+        """The shards' candidates in the blend's order."""
+        found = self.shard.search(query)
+        ranked = self.blend.rank(surface, found.item_ids, found.scores, count, query.count)
+        ids = [found.item_ids[place] for place in ranked.order.tolist()]
+        return list(zip(ids, ranked.scores.tolist(), strict=True))
+
+
+def candidates_per_source(count: int) -> int:
+    """How many candidates to ask of each source for a page that ends at `count`."""
+    return max(CANDIDATES_PER_SOURCE, count)

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models import itemknn, transitions
 from models.bundle import BundleData
-from models.data import Float32, History, Int32, ItemInfo
+from models.catalogue import Catalogue, ItemRecord, items_of
+from models.data import Float32, History, Int32
+from models.histories import recent
+from models.opinions import ByHistory, ByNumber, ByVector, Opinion, by_slot, known_rows
 from models.sources import SOURCES
+from models.sparse import Rows
+from models.vectors import Vectors
 
 __all__ = ["SOURCES", "Candidates", "ItemRecord", "ItemShard", "Query", "shard_of"]
 
 
 def shard_of(item_id: str, shards: int) -> int:
     return zlib.crc32(item_id.encode()) % shards
-
-
-@dataclass(frozen=True, slots=True)
-class ItemRecord:
-    """An item and where it stands in both spaces."""
-
-    info: ItemInfo
-    factors: Float32
-    content: Float32
-    is_new: bool = True  # it came after the bundle was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class Query:
     content: Float32 | None = None  # of "content", and of "new" where there are no factors
     history: History | None = None  # of "itemknn" and "transitions"
     text: str = ""  # of "title"
-    count: int = 100  # a source
+    count: int = 100  # candidates a source
     sources: frozenset[str] | None = None  # None: all
     exclude: Collection[str] = ()
     filter: str = ""
@@ -47,11 +43,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The union of the sources' best, and every source's score of each of them."""
+    """The union of the sources' best in order of their ids, and every source's score of each of them."""
 
     item_ids: Sequence[str]
-    scores: Mapping[str, Float32]  # NaN: no opinion
-    because: Mapping[str, Int32]  # which entry of the history spoke most for it, -1: none
+    scores: Mapping[str, Float32]  # of the sources that had a query; NaN: no opinion
+    because: Mapping[str, Int32]  # where explanations were asked for: the history's entry that spoke most, -1: none
     is_new: NDArray[np.bool_]
 
 
@@ -59,23 +55,109 @@ class ItemShard:
     """Owns the items whose `shard_of` is `shard`. One thread at a time."""
 
     def __init__(self, bundle: BundleData, shard: int = 0, shards: int = 1) -> None:
-        raise NotImplementedError
+        table = bundle.table("items")
+        ids = table["id"].to_pylist()
+        own = np.array([row for row, item in enumerate(ids) if shard_of(item, shards) == shard], np.int64)
+        self._shard, self._shards = shard, shards
+        self._row_of = {item: row for row, item in enumerate(ids)}
+        self._factors, self._learned = bundle.array("item_factors"), bundle.array("item_learned")
+        self._catalogue = Catalogue(items_of(table.take(own)), self._factors[own], bundle.array("item_contents")[own])
+        self._popularity = np.array(bundle.array("popularity")[own])
+        self._itemknn = Rows.of(bundle, "itemknn").only_columns(own, len(ids))
+        self._transitions = Rows.of(bundle, "transitions").only_columns(own, len(ids))
+        self._itemknn_config = itemknn.ItemKnnConfig(**bundle.config["itemknn"])
+        self._transitions_config = transitions.TransitionsConfig(**bundle.config["transitions"])
 
     def __len__(self) -> int:
-        raise NotImplementedError
-
-    def search(self, query: Query) -> Candidates:
-        """Exclusions and the filter apply before the best are taken; equal scores are ordered by id."""
-        raise NotImplementedError
+        return len(self._catalogue)
 
     def put(self, records: Sequence[ItemRecord]) -> None:
         """Adds items, or replaces what they are; what users taught of an item of the bundle stays."""
-        raise NotImplementedError
+        self._catalogue.put([self._with_learned_factors(record) for record in records])
+
+    def _with_learned_factors(self, record: ItemRecord) -> ItemRecord:
+        if shard_of(record.info.id, self._shards) != self._shard:
+            raise ValueError(f"item {record.info.id!r} does not belong to shard {self._shard} of {self._shards}")
+        row = self._row_of.get(record.info.id)
+        return record if row is None or not self._learned[row] else replace(record, factors=self._factors[row])
 
     def delete(self, item_ids: Iterable[str]) -> int:
         """How many of the ids were there."""
-        raise NotImplementedError
+        return self._catalogue.delete(item_ids)
 
     def get(self, item_ids: Iterable[str]) -> list[ItemRecord]:
         """In the order asked; unknown ids are left out."""
-        raise NotImplementedError
+        return [record for record in map(self._catalogue.record, item_ids) if record is not None]
+
+    def search(self, query: Query) -> Candidates:
+        """Exclusions and the filter apply before the best are taken; among equal scores the smaller ids are taken.
+
+        Raises FilterError for a wrong filter, ValueError for a query that cannot be asked.
+        """
+        if query.count < 1:
+            raise ValueError(f"count is {query.count}; it must be 1 or more")
+        opinions = self._opinions(query)
+        allowed = self._catalogue.allowed(query.exclude, query.filter)
+        proposed = [opinion.propose(allowed, query.count) for opinion in opinions.values()]
+        slots = np.unique(np.concatenate([*proposed, np.zeros(0, np.int64)]))
+        ids = self._catalogue.ids(slots)
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        slots = slots[order]
+        scores = {name: opinion.scores(slots) for name, opinion in opinions.items()}
+        because: dict[str, Int32] = {}
+        for name, opinion in opinions.items() if query.explain else ():
+            entries = opinion.because(slots)
+            if entries is not None:
+                because[name] = entries
+        return Candidates([ids[place] for place in order], scores, because, self._catalogue.columns[slots] < 0)
+
+    def _opinions(self, query: Query) -> dict[str, Opinion]:
+        """Of every source that is asked and has its part of the query."""
+        asked = set(SOURCES) if query.sources is None else set(query.sources)
+        if asked - set(SOURCES):
+            raise ValueError(f"unknown sources {sorted(asked - set(SOURCES))}; known are {', '.join(SOURCES)}")
+        titles = self._catalogue.titles.scores(query.text)
+        found: dict[str, Opinion | None] = {
+            **self._by_vector(query),
+            **self._by_history(query),
+            "popularity": ByNumber(self._catalogue, by_slot(self._catalogue, self._popularity)),
+            "title": ByNumber(self._catalogue, titles) if titles is not None else None,
+        }
+        having = {name: opinion for name, opinion in found.items() if opinion is not None}
+        return {name: having[name] for name in SOURCES if name in asked and name in having}
+
+    def _by_vector(self, query: Query) -> dict[str, Opinion | None]:
+        catalogue = self._catalogue
+        in_bundle = catalogue.columns >= 0
+        everywhere = np.ones(len(in_bundle), np.bool_)
+        found: dict[str, Opinion | None] = {}
+        content = _checked(query.content, catalogue.contents)
+        if content is not None:
+            found["content"] = ByVector(catalogue, catalogue.contents, content, everywhere)
+            found["new"] = ByVector(catalogue, catalogue.contents, content, ~in_bundle)
+        factors = _checked(query.factors, catalogue.factors)
+        if factors is not None:
+            found["ials"] = ByVector(catalogue, catalogue.factors, factors, everywhere)
+            found["new"] = ByVector(catalogue, catalogue.factors, factors, ~in_bundle)
+        return found
+
+    def _by_history(self, query: Query) -> dict[str, Opinion | None]:
+        if query.history is None:
+            return {}
+        history = recent(query.history)
+        known, width = known_rows(history, self._row_of), len(self._popularity)
+        weights = itemknn.query_weights(history, self._itemknn_config.half_life)
+        last = transitions.query_weights(history, self._transitions_config)
+        return {
+            "itemknn": ByHistory.of(self._catalogue, self._itemknn, known, weights, width),
+            "transitions": ByHistory.of(self._catalogue, self._transitions, known[: len(last)], last, width),
+        }
+
+
+def _checked(query: Float32 | None, vectors: Vectors) -> Float32 | None:
+    """None where the query is empty or zero: nothing is known, so there is no opinion."""
+    if query is None or not np.any(query):
+        return None
+    if query.shape != (vectors.dimension,) or not np.isfinite(query).all():
+        raise ValueError(f"a query vector has {query.size} numbers; {vectors.dimension} finite ones are needed")
+    return np.ascontiguousarray(query, np.float32)

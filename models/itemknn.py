@@ -1,0 +1,48 @@
+"""Item-kNN: the items most often taken by the same users, by cosine with shrinkage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.data import Float32, History
+from models.sparse import Matrix, Rows, best_of_rows, largest, row_blocks
+
+
+@dataclass(frozen=True, slots=True)
+class ItemKnnConfig:
+    """Settings of item-kNN."""
+
+    neighbours: int = 200
+    # Added to the product of the norms: pairs that few users support count less. On a validation slice of
+    # ml-latest-small 5 gave NDCG@10 .134, 0 .126, 20 .133.
+    shrinkage: float = 5.0
+    # Entries of a history after which one counts half; 0: all count the same. There: 10 gave .134, none .127.
+    half_life: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.neighbours < 1 or self.shrinkage < 0 or self.half_life < 0:
+            raise ValueError("neighbours is 1 or more, shrinkage and half_life are 0 or more")
+
+
+def fit(taken: Matrix, config: ItemKnnConfig, done: Callable[[int], None]) -> Rows:
+    """The neighbours of every item, from users by items with signed weights."""
+    by_item = taken.T.tocsr()
+    norms = np.sqrt(by_item.multiply(by_item).sum(axis=1)).astype(np.float32)
+    found = []
+    for block in row_blocks(taken.shape[1]):
+        similar = (by_item[block] @ taken).toarray()
+        similar /= norms[block, None] * norms[None, :] + np.float32(config.shrinkage) + np.float32(1e-9)
+        similar[np.arange(len(similar)), np.arange(block.start, block.stop)] = 0
+        found.append(largest(similar, config.neighbours, block.start))
+        done(len(similar))
+    return best_of_rows(found, taken.shape[1])
+
+
+def query_weights(history: History, half_life: float) -> Float32:
+    """What each entry adds: its weight, halved with every `half_life` places it lies back."""
+    if not half_life:
+        return history.weights
+    return history.weights * np.float32(0.5) ** (np.arange(len(history), dtype=np.float32) / np.float32(half_life))

@@ -1,0 +1,89 @@
+"""Sparse matrices of items: building rows of best neighbours, cutting columns, adding up a user's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.bundle import BundleData
+from models.data import Float32, Int32, Interactions
+from models.writer import Parts
+
+Int64: TypeAlias = NDArray[np.int64]
+Matrix: TypeAlias = "sparse.csr_array[np.float32, tuple[int, int]]"
+
+BLOCK_ELEMENTS = 4_000_000  # of a dense block: 16 MB of float32, which stays near the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A matrix in compressed rows: row r holds `columns` and `values` from starts[r] to starts[r + 1]."""
+
+    starts: Int64
+    columns: Int32
+    values: Float32
+
+    @classmethod
+    def of(cls, bundle: BundleData, name: str) -> Rows:
+        return cls(*(bundle.array(f"{name}_{part}") for part in ("starts", "columns", "values")))
+
+    def add_to(self, parts: Parts, name: str) -> None:
+        parts.arrays[f"{name}_starts"] = self.starts
+        parts.arrays[f"{name}_columns"] = self.columns
+        parts.arrays[f"{name}_values"] = self.values
+
+    def only_columns(self, kept: Int64, width: int) -> Rows:
+        """The matrix of `width` columns cut to the `kept` ones, which are numbered in that order."""
+        number = np.full(width, -1, np.int32)
+        number[kept] = np.arange(len(kept), dtype=np.int32)
+        columns = number[self.columns]
+        chosen = columns >= 0
+        before = np.concatenate(([0], np.cumsum(chosen, dtype=np.int64)))
+        return Rows(before[self.starts], columns[chosen], self.values[chosen])
+
+    def gather(self, rows: Int32) -> tuple[Int32, Int32, Float32]:
+        """Every element of the given rows, in their order: (place in `rows`, column, value)."""
+        starts = self.starts[rows]
+        sizes = self.starts[rows.astype(np.int64) + 1] - starts
+        places = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
+        offsets = np.cumsum(sizes) - sizes
+        elements = np.arange(len(places)) + np.repeat(starts - offsets, sizes)
+        return places, self.columns[elements], self.values[elements]
+
+
+def matrix(rows: NDArray[Any], columns: NDArray[Any], values: Float32, shape: tuple[int, int]) -> Matrix:
+    """Values of the same place are added up."""
+    return cast(Matrix, sparse.coo_array((values.astype(np.float32), (rows, columns)), shape=shape).tocsr())
+
+
+def matrix_of(data: Interactions) -> Matrix:
+    """Users by items, signed weights."""
+    return matrix(data.users, data.items, data.weights, (len(data.user_ids), len(data.item_ids)))
+
+
+def row_blocks(rows: int) -> Iterator[slice]:
+    """Slices of a square matrix whose dense form stays within BLOCK_ELEMENTS."""
+    size = max(1, BLOCK_ELEMENTS // max(rows, 1))
+    for start in range(0, rows, size):
+        yield slice(start, min(start + size, rows))
+
+
+def best_of_rows(blocks: list[tuple[Int32, Int32, Float32]], rows: int) -> Rows:
+    """Joins blocks of (row, column, value) that follow each other in row order."""
+    row, column, value = (np.concatenate(part) if part else np.zeros(0) for part in zip(*blocks, strict=True))
+    starts = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=rows)))).astype(np.int64)
+    return Rows(starts, column.astype(np.int32), value.astype(np.float32))
+
+
+def largest(dense: Float32, count: int, first_row: int) -> tuple[Int32, Int32, Float32]:
+    """The `count` largest positive elements of every row as (row, column, value), columns ascending."""
+    count = min(count, dense.shape[1])
+    best = np.sort(np.argpartition(dense, dense.shape[1] - count, axis=1)[:, -count:], axis=1)
+    values = np.take_along_axis(dense, best, axis=1)
+    row, place = np.nonzero(values > 0)
+    return (row + first_row).astype(np.int32), best[row, place].astype(np.int32), values[row, place].astype(np.float32)
