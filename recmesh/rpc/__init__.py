@@ -1,9 +1,11 @@
 """Remote calls: the vocabulary, the wire, and a glue for each way of waiting.
 
-call, status, clock   what a call is and how it fails; no I/O
-frames, session       bytes to events and back; no I/O
-connection            calls over one connection, whatever loop owns it
-tx, aio, blocking     that connection under Twisted, asyncio, and on a plain socket
+call, status, clock           what a call is and how it fails; no I/O
+frames, events, session*      bytes to events and back; no I/O
+headers, sniff, address       contexts and outcomes as metadata; other protocols; "host:port"; no I/O
+connection*                   calls over one connection, whatever loop owns it
+endpoint                      calls to one address, over a connection that is made again when lost
+tx, aio, blocking             all this under Twisted, under asyncio, and on a plain socket
 """
 
 from recmesh.rpc.call import Call, Channel, Context, Filter, Handlers, Method, Service, stack

@@ -132,4 +132,13 @@ class Handlers:
             raise RpcError(Status.INTERNAL, message, processed=Processed.REFUSED, origin=Origin.SERVER) from error
 
     async def __call__(self, call: Call) -> Message:
-        return await self._handlers[call.method.path](call.request, call.context)
+        try:
+            return await self._handlers[call.method.path](call.request, call.context)
+        except RpcError as error:  # maybe of a call the handler made: how far that came says nothing about this one
+            raise RpcError(
+                error.status,
+                error.message,
+                processed=Processed.YES,
+                origin=error.origin or Origin.APP,
+                pushback_ms=error.pushback_ms,
+            ) from error

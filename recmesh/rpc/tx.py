@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from types import ModuleType
+from typing import Any, TypeVar, cast
 
-from google.protobuf.message import Message
-from twisted.internet.base import ReactorBase
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP4ServerEndpoint,
+    TCP6ClientEndpoint,
+    TCP6ServerEndpoint,
+)
+from twisted.internet.interfaces import IListeningPort, IProtocol, IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
+from txaio import tx
 
-from recmesh.rpc.call import Call, Filter, Handlers
-from recmesh.rpc.frames import Limits
+from recmesh.rpc import endpoint
+from recmesh.rpc.address import join_address, split_address
+from recmesh.rpc.call import Filter, Handlers, Service, stack
+from recmesh.rpc.connection import Timer
+from recmesh.rpc.connection_client import ClientConnection
+from recmesh.rpc.connection_server import ServerConnection
+from recmesh.rpc.frames import DEFAULTS, Limits
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
-from recmesh.wire.v1 import wire_pb2 as wire
+from recmesh.rpc.tx_transport import ConnectionProtocol, Outlet
+
+BACKLOG = 511  # connections the kernel holds until they are accepted: a burst of clients at a restart
 
 T = TypeVar("T")
 
@@ -100,55 +116,156 @@ def _cancel(running: Sequence[Deferred[Any]]) -> None:
         each.cancel()
 
 
-class Endpoint:
-    """Is a Service: sends calls to one address, over one connection that is made at the first call and made again when lost."""
+class _Loop:
+    """A reactor as a recmesh.rpc.connection.Loop."""
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self.futures: ModuleType = tx
+        self.seconds: Callable[[], float] = reactor.seconds
+        self.call_later: Callable[[float, Callable[[], object]], Timer] = reactor.callLater
+
+
+class Endpoint(endpoint.Endpoint):
+    """Is a Service: sends calls to one address, over one connection, made at the first call and again when lost."""
 
     def __init__(
         self,
-        reactor: ReactorBase,
+        reactor: IReactorTime,
         address: str,
         *,
-        limits: Limits = Limits(),
+        limits: Limits = DEFAULTS,
         node_id: str = "",
-        connect_timeout: float = 2.0,
+        connect_timeout: float = endpoint.CONNECT_TIMEOUT,
         chance: random.Random | None = None,
     ) -> None:
-        self.address = address
-        self.state = "idle"  # "connecting", "ready", "draining", "backing off"
-        self.in_flight = 0
-        self.peer: wire.Hello | None = None
+        super().__init__(_Loop(reactor), address, limits, node_id, connect_timeout, chance)
+        self._reactor = reactor
+        self._host, self._port = split_address(address)
+        self._attempt: Deferred[IProtocol] | None = None
 
-    async def __call__(self, call: Call) -> Message:
-        raise NotImplementedError
+    def _dial(self) -> None:
+        factory = Factory.forProtocol(lambda: ConnectionProtocol(self._reactor, self._over))
+        factory.noisy = False
+        reactor = cast(Any, self._reactor)
+        self._attempt = attempt = _target(reactor, self._host, self._port, self._connect_timeout).connect(factory)
+        attempt.addErrback(lambda failure: self._unreachable(failure.getErrorMessage().rstrip(".")))
 
-    async def close(self) -> None:
-        raise NotImplementedError
+    def _hang_up(self) -> None:
+        if self._attempt is not None:
+            self._attempt.cancel()
+
+    def _over(self, outlet: Outlet, peer: str) -> ClientConnection:
+        self._attempt = None
+        return self._opened(outlet)
+
+
+def _target(reactor: Any, host: str, port: int, timeout: float) -> IStreamClientEndpoint:
+    if isIPAddress(host):
+        return TCP4ClientEndpoint(reactor, host, port, timeout=timeout)
+    if isIPv6Address(host):
+        return TCP6ClientEndpoint(reactor, host, port, timeout=timeout)
+    return HostnameEndpoint(reactor, host, port, timeout=timeout)
 
 
 class Server:
-    """Answers the calls of every client that connects to one address."""
+    """Answers the calls of every client that connects to one address. `listen` makes it."""
 
-    address: str  # host:port, the port really bound
-    in_flight: int
-    connections: int
+    def __init__(
+        self, reactor: IReactorTime, handlers: Handlers, service: Service, limits: Limits, node_id: str
+    ) -> None:
+        self.address = ""  # host:port, the port really bound
+        self._reactor = reactor
+        self._loop = _Loop(reactor)
+        self._handlers = handlers
+        self._service = service
+        self._limits = limits
+        self._node_id = node_id
+        self._port: IListeningPort | None = None
+        self._open: set[ServerConnection] = set()
+        self._emptied: list[Deferred[None]] = []  # fire when the last connection has gone
+
+    @property
+    def connections(self) -> int:
+        return len(self._open)
+
+    @property
+    def in_flight(self) -> int:
+        return sum(each.in_flight for each in self._open)
 
     async def drain(self, grace: float, accept_for: float = 0.0) -> None:
-        """Accepts for `accept_for` more seconds, then ends every connection once its calls are answered, after `grace` seconds at the latest."""
-        raise NotImplementedError
+        """Accepts for `accept_for` more seconds; then says GOAWAY, and gives open calls at most `grace` seconds."""
+        if accept_for > 0:
+            await deferLater(self._reactor, accept_for)
+        await self._stop_listening()
+        for each in list(self._open):
+            each.drain(grace)
+        if self._open:
+            gone: Deferred[None] = Deferred()
+            self._emptied.append(gone)
+            timer = self._reactor.callLater(grace, self._shut)
+            await gone
+            if timer.active():
+                timer.cancel()
 
     async def close(self) -> None:
-        """Ends every connection at once."""
-        raise NotImplementedError
+        """Ends every call and connection at once."""
+        await self._stop_listening()
+        self._shut()
+        if self._open:
+            gone: Deferred[None] = Deferred()
+            self._emptied.append(gone)
+            await gone
+
+    async def _listen(self, host: str, port: int) -> None:
+        factory = Factory.forProtocol(lambda: ConnectionProtocol(self._reactor, self._accept))
+        factory.noisy = False
+        target = TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint
+        self._port = await target(cast(Any, self._reactor), port, backlog=BACKLOG, interface=host).listen(factory)
+        bound: Any = self._port.getHost()
+        self.address = join_address(bound.host, bound.port)
+
+    def _shut(self) -> None:
+        for each in list(self._open):
+            each.shut()
+
+    async def _stop_listening(self) -> None:
+        port, self._port = self._port, None
+        if port is not None:
+            await maybeDeferred(port.stopListening)
+
+    def _accept(self, outlet: Outlet, caller: str) -> ServerConnection:
+        connection = ServerConnection(
+            self._loop,
+            outlet,
+            self._handlers,
+            self._service,
+            self._limits,
+            node_id=self._node_id,
+            caller=caller,
+            gone=self._gone,
+        )
+        self._open.add(connection)
+        return connection
+
+    def _gone(self, connection: ServerConnection) -> None:
+        self._open.discard(connection)
+        if not self._open:
+            emptied, self._emptied = self._emptied, []
+            for each in emptied:
+                each.callback(None)
 
 
 async def listen(
-    reactor: ReactorBase,
+    reactor: IReactorTime,
     address: str,
     handlers: Handlers,
     *,
     filters: Sequence[Filter] = (),
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULTS,
     node_id: str = "",
 ) -> Server:
-    """Serves `handlers`, behind `filters`; raises CannotListenError for a taken port. Port 0 takes any free one."""
-    raise NotImplementedError
+    """Serves `handlers`, behind `filters`; CannotListenError for a taken port. Port 0 takes any free one."""
+    host, port = split_address(address)
+    server = Server(reactor, handlers, stack(*filters, to=handlers), limits, node_id)
+    await server._listen(host, port)
+    return server

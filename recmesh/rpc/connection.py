@@ -1,0 +1,172 @@
+"""One connection under whichever loop owns it: what the end that calls and the end that answers share.
+
+The session turns bytes into events; here they meet time (handshake, keepalive, deadlines) and a transport to write to.
+connection_client and connection_server add the calls. Futures come from `txaio.tx` or `txaio.aio`, as the Loop says.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, Protocol
+
+from recmesh.rpc.events import Broken, Greeted, Ponged, Reply
+from recmesh.rpc.frames import ProtocolError
+from recmesh.rpc.session import Session
+from recmesh.rpc.status import Status
+from recmesh.wire.v1 import wire_pb2 as wire
+
+HANDSHAKE_TIMEOUT = 3.0  # seconds to HELLO: longer than a slow network takes, short enough that nobody parks sockets
+KEEPALIVE_AFTER = 20.0  # seconds without a received byte before a PING: under the idle timeouts of most middleboxes
+KEEPALIVE_TIMEOUT = 5.0  # seconds for any byte to follow the PING
+KEEPALIVE_PING = b"alive?  "
+
+
+class Timer(Protocol):
+    """Something that happens later unless it is cancelled before."""
+
+    def cancel(self) -> object: ...
+
+
+class Loop(Protocol):
+    """The event loop that owns a connection."""
+
+    futures: ModuleType  # txaio.tx or txaio.aio
+
+    def seconds(self) -> float: ...
+
+    def call_later(self, delay: float, what: Callable[[], object]) -> Timer: ...
+
+
+class Transport(Protocol):
+    """Where a connection's bytes go."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None:
+        """Ends the connection when all that was written has left, or soon after if the peer does not read."""
+        ...
+
+    def abort(self) -> None:
+        """Ends the connection at once."""
+        ...
+
+
+class Deadlines:
+    """Many deadlines behind one timer: a timer a call would cost more than the rest of its bookkeeping."""
+
+    SLACK = 1_024  # entries of ended calls kept before they are swept out; they cost memory, not time
+
+    def __init__(self, loop: Loop, alive: Mapping[int, object], expire: Callable[[int], None]) -> None:
+        self._loop = loop
+        self._alive = alive  # by id, whatever still waits; entries of others are skipped
+        self._expire = expire
+        self._heap: list[tuple[float, int]] = []
+        self._timer: Timer | None = None
+        self._due = 0.0
+
+    def add(self, deadline: float, call_id: int) -> None:
+        heapq.heappush(self._heap, (deadline, call_id))
+        if self._timer is None or deadline < self._due:
+            self._arm()
+        if len(self._heap) > self.SLACK + 2 * len(self._alive):
+            self._heap = [entry for entry in self._heap if entry[1] in self._alive]
+            heapq.heapify(self._heap)
+
+    def stop(self) -> None:
+        self._heap.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = self._heap[0][0]
+        self._timer = self._loop.call_later(max(0.0, self._due - self._loop.seconds()), self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = max(self._due, self._loop.seconds())  # loops ring a rounding error too early
+        while self._heap and (self._heap[0][0] <= now or self._heap[0][1] not in self._alive):
+            _, call_id = heapq.heappop(self._heap)
+            if call_id in self._alive:
+                self._expire(call_id)
+        if self._heap and self._timer is None:
+            self._arm()
+
+
+class Connection:
+    """Bytes to events, the handshake and keepalive timers, and the end; for both kinds of connection."""
+
+    def __init__(self, loop: Loop, transport: Transport, session: Session) -> None:
+        self.ended = False
+        self._loop = loop
+        self._transport = transport
+        self._session = session
+        self._why_ended = ""  # set when this end knows more than the transport will say
+        self.since = self._heard = loop.seconds()
+        self._watch: Timer = loop.call_later(HANDSHAKE_TIMEOUT, self._no_hello)
+        self._on: dict[type[Any], Callable[[Any], object]] = {
+            Greeted: self._on_greeted,
+            Ponged: self._on_ponged,
+            Reply: self._on_reply,
+            Broken: self._on_broken,
+        }
+
+    @property
+    def peer(self) -> wire.Hello | None:
+        return self._session.peer
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = now = self._loop.seconds()
+        for event in self._session.receive(data, now):
+            self._on[type(event)](event)
+
+    def connection_lost(self, reason: str) -> None:
+        """To be called once, when the transport has closed."""
+        self.ended = True
+        self._watch.cancel()
+        self._on_end(self._why_ended or reason)
+
+    def fail(self, error: ProtocolError) -> None:
+        """Tells the peer what it did wrong, and closes."""
+        self._transport.write(self._session.fail(error))
+        self._on_broken(Broken(error))
+
+    def _on_end(self, reason: str) -> None:
+        raise NotImplementedError
+
+    def _on_greeted(self, event: Greeted) -> None:
+        self._watch.cancel()
+        self._watch = self._loop.call_later(KEEPALIVE_AFTER, self._check_alive)
+
+    def _on_ponged(self, event: Ponged) -> None:
+        """That bytes came is all a keepalive wants to know."""
+
+    def _on_reply(self, event: Reply) -> None:
+        self._transport.write(event.data)
+
+    def _on_broken(self, event: Broken) -> None:
+        self._why_ended = f"the peer broke the protocol: {event.error.reason}"
+        self._transport.close()
+
+    def _no_hello(self) -> None:
+        self.fail(ProtocolError(f"no HELLO within {HANDSHAKE_TIMEOUT:g} s", Status.DEADLINE_EXCEEDED))
+
+    def _check_alive(self) -> None:
+        silent = self._loop.seconds() - self._heard
+        if silent < KEEPALIVE_AFTER - 0.001:
+            self._watch = self._loop.call_later(KEEPALIVE_AFTER - silent, self._check_alive)
+            return
+        heard = self._heard
+        self._transport.write(self._session.ping(KEEPALIVE_PING))
+        self._watch = self._loop.call_later(KEEPALIVE_TIMEOUT, lambda: self._check_answer(heard))
+
+    def _check_answer(self, heard: float) -> None:
+        if self._heard > heard:
+            self._check_alive()
+            return
+        self._why_ended = f"no byte for {KEEPALIVE_AFTER + KEEPALIVE_TIMEOUT:g} s, and a PING was not answered"
+        self._transport.abort()

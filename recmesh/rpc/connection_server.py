@@ -1,0 +1,271 @@
+"""The answering end of a connection: runs a handler a call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextvars import Context as Variables
+from contextvars import copy_context
+from types import coroutine
+from typing import Any
+
+from google.protobuf.message import Message
+
+from recmesh.rpc.call import Call, Handlers, Service
+from recmesh.rpc.connection import Connection, Deadlines, Loop, Timer, Transport
+from recmesh.rpc.events import CallReceived, GoingAway, Greeted, Ponged, Withdrawn
+from recmesh.rpc.frames import Limits
+from recmesh.rpc.headers import context_of, deadline_of, library_status, microseconds, status_of
+from recmesh.rpc.session_server import ServerSession
+from recmesh.rpc.sniff import UPGRADE_REQUIRED, Spoken, spoken
+from recmesh.rpc.status import Origin, Processed, RpcError, Status
+from recmesh.wire.v1 import wire_pb2 as wire
+
+log = logging.getLogger(__name__)
+
+DRAIN_PING = b"drained?"
+DRAIN_PONG_TIMEOUT = 1.0  # seconds; a peer that does not answer the PING learns the last call id all the same
+
+
+class Running:
+    """A call whose handler has begun."""
+
+    __slots__ = ("call", "call_id", "future", "given_up", "queued", "started")
+
+    def __init__(self, call_id: int, call: Call, queued: float, started: float) -> None:
+        self.call_id = call_id
+        self.call = call
+        self.queued = queued  # seconds between its arrival and its handler
+        self.started = started
+        self.given_up = False  # nobody waits for the answer
+        self.future: Any = None
+
+
+class ServerConnection(Connection):
+    """Takes the calls of one peer to `handlers`, through `service`, and brings the answers back."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        transport: Transport,
+        handlers: Handlers,
+        service: Service,
+        limits: Limits,
+        *,
+        node_id: str = "",
+        caller: str = "",
+        gone: Callable[[ServerConnection], None] = lambda connection: None,
+    ) -> None:
+        self._calls = ServerSession(limits, node_id)
+        super().__init__(loop, transport, self._calls)
+        self._futures = loop.futures
+        self._handlers = handlers
+        self._service = service  # the handlers behind their filters
+        self._caller = caller
+        self._gone = gone  # called once, when the connection is lost and its last handler has ended
+        self._first = b""
+        self._known = False  # the first bytes are this protocol's
+        self._running: dict[int, Running] = {}
+        self._deadlines = Deadlines(loop, self._running, self._expire)
+        self._drain_ms: int | None = None
+        self._refusing = False  # the second GOAWAY has left
+        self._drain_timer: Timer | None = None
+        self._on[CallReceived] = self._on_call
+        self._on[Withdrawn] = self._on_withdrawn
+        self._on[GoingAway] = lambda event: None  # the client closes when it has its answers
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._running)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._known:
+            data = self._first + data
+            if not self._recognise(data):
+                return
+        super().data_received(data)
+        if self._refusing:
+            self._close_if_done()
+
+    def drain(self, grace: float) -> None:
+        """Says GOAWAY, answers the calls that came before it, closes; the peer is told that it has `grace` seconds."""
+        self._drain_ms = int(grace * 1000)
+        if self.peer is not None:  # else when it has said HELLO; it may have calls on their way
+            self._begin_drain()
+
+    def shut(self) -> None:
+        """Ends the open calls as UNAVAILABLE and closes."""
+        for running in list(self._running.values()):
+            self._give_up(running, Status.UNAVAILABLE, "the server has stopped")
+        self._transport.close()
+
+    # Calls.
+
+    def _on_call(self, event: CallReceived) -> None:
+        header, now = event.header, self._loop.seconds()
+        deadline = deadline_of(header, event.since)
+        try:
+            if deadline is not None and deadline <= now:
+                message = "the deadline passed before the handler began"
+                raise RpcError(Status.DEADLINE_EXCEEDED, message, processed=Processed.REFUSED, origin=Origin.SERVER)
+            call = self._handlers.decode(header.method, event.payload, context_of(header, deadline, self._caller))
+        except RpcError as error:
+            self._transport.write(self._calls.status(event.call_id, status_of(error)))
+            return
+        self._begin(Running(event.call_id, call, now - event.since, now), deadline)
+
+    def _begin(self, running: Running, deadline: float | None) -> None:
+        """Takes the handler's first step here: one that awaits nothing needs no future."""
+        variables = copy_context()
+        try:
+            work = coroutine_of(self._service(running.call))
+            awaited = variables.run(work.send, None)
+        except StopIteration as stop:
+            self._answer(running, stop.value)
+        except Exception as error:
+            self._fail(running, error)
+        else:
+            self._running[running.call_id] = running
+            if deadline is not None:
+                self._deadlines.add(deadline, running.call_id)
+            future = running.future = self._futures.as_future(finish, work, variables, awaited)
+            self._futures.add_callbacks(
+                future,
+                lambda reply: self._answer(running, reply),
+                lambda failure: self._fail(running, failure.value),
+            )
+
+    def _answer(self, running: Running, reply: Message) -> None:
+        expected = running.call.method.reply
+        if isinstance(reply, expected):
+            self._end(running, wire.CallStatus(origin=wire.APP, processed=wire.YES), reply.SerializeToString())
+            return
+        log.error("%s returned a %s", running.call.method.path, type(reply).__name__)
+        message = f"the handler returned no {expected.DESCRIPTOR.full_name}"
+        self._end(running, library_status(Status.INTERNAL, message))
+
+    def _fail(self, running: Running, error: BaseException) -> None:
+        if isinstance(error, RpcError):
+            self._end(running, status_of(error))
+            return
+        if not running.given_up:
+            log.error("the handler of %s failed", running.call.method.path, exc_info=error)
+        # The exception's own text may hold what the caller must not see.
+        self._end(running, library_status(Status.UNKNOWN, "the handler failed"))
+
+    def _end(self, running: Running, status: wire.CallStatus, payload: bytes = b"") -> None:
+        self._running.pop(running.call_id, None)
+        status.queue_us = microseconds(running.queued)
+        status.service_us = microseconds(self._loop.seconds() - running.started)
+        self._transport.write(self._calls.status(running.call_id, status, payload))
+        if self.ended:
+            self._report_gone()
+        elif self._refusing:
+            self._close_if_done()
+
+    def _on_withdrawn(self, event: Withdrawn) -> None:
+        running = self._running.get(event.call_id)
+        if running is not None:
+            self._cancel(running)
+
+    def _expire(self, call_id: int) -> None:
+        self._give_up(self._running[call_id], Status.DEADLINE_EXCEEDED, "no answer by the deadline")
+
+    def _give_up(self, running: Running, status: Status, message: str) -> None:
+        self._transport.write(self._calls.give_up(running.call_id, library_status(status, message)))
+        self._cancel(running)
+
+    def _cancel(self, running: Running) -> None:
+        if not running.given_up:
+            running.given_up = True
+            self._futures.cancel(running.future)
+
+    # The beginning and the end.
+
+    def _recognise(self, first: bytes) -> bool:
+        """Whether the peer speaks this protocol; if not, it is told so once, where that helps."""
+        speaks = spoken(first)
+        if speaks is Spoken.UNDECIDED:
+            self._first = first
+        elif speaks is Spoken.RECMESH:
+            self._known = True
+            self._transport.write(self._calls.hello())
+        else:
+            if speaks is Spoken.HTTP1:
+                self._transport.write(UPGRADE_REQUIRED)
+            self._known = self._calls.broken = True
+            self._transport.close()
+        return self._known
+
+    def _no_hello(self) -> None:
+        if self._known:
+            super()._no_hello()
+        else:  # whatever it speaks, it has said nothing
+            self._transport.abort()
+
+    def _on_greeted(self, event: Greeted) -> None:
+        super()._on_greeted(event)
+        if self._drain_ms is not None:
+            self._begin_drain()
+
+    def _on_ponged(self, event: Ponged) -> None:
+        if event.payload == DRAIN_PING and self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self._refuse_later_calls()
+
+    def _begin_drain(self) -> None:
+        self._transport.write(self._calls.drain(self._drain_ms or 0) + self._calls.ping(DRAIN_PING))
+        self._drain_timer = self._loop.call_later(DRAIN_PONG_TIMEOUT, self._refuse_later_calls)
+
+    def _refuse_later_calls(self) -> None:
+        self._drain_timer = None
+        self._refusing = True
+        self._transport.write(self._calls.refuse_later_calls(self._drain_ms or 0))
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if not self._calls.busy:
+            self._transport.close()
+
+    def _on_end(self, reason: str) -> None:
+        self._deadlines.stop()
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        for running in list(self._running.values()):
+            self._cancel(running)
+        self._report_gone()
+
+    def _report_gone(self) -> None:
+        if not self._running:
+            self._gone(self)
+
+
+def coroutine_of(work: Awaitable[Message]) -> Coroutine[Any, Any, Message]:
+    return work if isinstance(work, Coroutine) else _await(work)
+
+
+async def _await(work: Awaitable[Message]) -> Message:
+    return await work
+
+
+async def finish(work: Coroutine[Any, Any, Message], variables: Variables, awaited: object) -> Message:
+    """The result of a coroutine whose first step was taken and waits for `awaited`."""
+    return await _steps(work, variables, awaited)
+
+
+@coroutine
+def _steps(
+    work: Coroutine[Any, Any, Message], variables: Variables, awaited: object
+) -> Generator[object, Any, Message]:
+    """Takes every step in the context of the first, so that the work sees the variables it has set."""
+    try:
+        while True:
+            try:
+                value = yield awaited
+            except BaseException as error:
+                awaited = variables.run(work.throw, error)
+            else:
+                awaited = variables.run(work.send, value)
+    except StopIteration as stop:
+        result: Message = stop.value
+        return result

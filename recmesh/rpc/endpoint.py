@@ -1,0 +1,207 @@
+"""Calls to one address, whichever connection carries them: made at the first call, made again when lost.
+
+What tx and aio add is how to dial.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from google.protobuf.message import Message
+
+from recmesh.rpc.call import Call
+from recmesh.rpc.connection import Deadlines, Loop, Timer, Transport
+from recmesh.rpc.connection_client import ClientConnection
+from recmesh.rpc.frames import Limits
+from recmesh.rpc.headers import FAR
+from recmesh.rpc.session_client import unsent
+from recmesh.rpc.status import RpcError, Status
+from recmesh.wire.v1 import wire_pb2 as wire
+
+CONNECT_TIMEOUT = 2.0  # seconds; a host that answers at all does so sooner
+BACKOFF_FIRST, BACKOFF_FACTOR, BACKOFF_MOST = 0.1, 1.6, 10.0  # seconds between attempts to connect
+BACKOFF_SPREAD = 0.2  # of it, either way, so that many clients of one server do not come back at once
+MAX_WAITING = 1_024  # calls that wait for a connection: as many as one connection takes by default
+SHORT_LIVED = 1.0  # seconds; a connection lost sooner counts as a failed attempt: its server is not to be hammered
+
+
+class Endpoint:
+    """Is a Service, and raises RpcError alone."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        address: str,
+        limits: Limits,
+        node_id: str = "",
+        connect_timeout: float = CONNECT_TIMEOUT,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.address = address
+        self._loop = loop
+        self._limits = limits
+        self._node_id = node_id
+        self._connect_timeout = connect_timeout
+        self._chance = chance or random.Random()
+        self._current: ClientConnection | None = None  # the one that takes calls
+        self._since = 0.0  # when it was made
+        self._leaving: set[ClientConnection] = set()  # those whose last calls go on
+        self._dialing = False
+        self._retry: Timer | None = None
+        self._failures = 0  # attempts to connect, one after another
+        self._why = ""  # the last of them failed
+        self._waiting: dict[int, Any] = {}  # futures of calls that wait for a connection: of None or an RpcError
+        self._waiters = 0
+        self._patience = Deadlines(loop, self._waiting, self._lose_patience)
+        self._closed = False
+        self._emptied: Any = None  # future of the end of the last connection, once closed
+
+    @property
+    def state(self) -> str:
+        """ "idle", "connecting", "ready", "draining" or "backing off"."""
+        if self._current is not None:
+            return "ready"
+        if self._dialing:
+            return "connecting"
+        if self._retry is not None:
+            return "backing off"
+        return "draining" if self._leaving else "idle"
+
+    @property
+    def in_flight(self) -> int:
+        on_current = self._current.in_flight if self._current is not None else 0
+        return on_current + sum(each.in_flight for each in self._leaving) + len(self._waiting)
+
+    @property
+    def peer(self) -> wire.Hello | None:
+        return self._current.peer if self._current is not None else None
+
+    async def __call__(self, call: Call) -> Message:
+        connection = self._current
+        while connection is None or not connection.takes_calls:
+            if connection is not None:
+                connection.retire()  # its ids are used up
+            connection = await self._connected(call.context.deadline)
+        return await connection(call)
+
+    async def close(self) -> None:
+        """Cancels the open calls, ends the connection, and makes no other."""
+        if not self._closed:
+            self._closed = True
+            self._patience.stop()
+            if self._retry is not None:
+                self._retry.cancel()
+            self._hang_up()
+            self._wake(RpcError(Status.CANCELLED, "the endpoint was closed"))
+            for connection in self._connections():
+                connection.shut()
+        if self._connections():
+            self._emptied = self._emptied or self._loop.futures.create_future()
+            await self._emptied
+
+    # How to reach the address: for tx and aio.
+
+    def _dial(self) -> None:
+        """Begins to connect; `_opened` or `_unreachable` follows."""
+        raise NotImplementedError
+
+    def _hang_up(self) -> None:
+        """Gives up connecting, if it is under way."""
+        raise NotImplementedError
+
+    def _opened(self, transport: Transport) -> ClientConnection:
+        self._dialing = False
+        connection = ClientConnection(self._loop, transport, self, self._limits, self._node_id)
+        if self._closed:
+            self._leaving.add(connection)
+            connection.shut()
+        else:
+            self._current = connection
+            self._wake(None)
+        return connection
+
+    def _unreachable(self, reason: str) -> None:
+        self._dialing = False
+        if not self._closed:
+            self._back_off(reason)
+
+    # What a connection tells.
+
+    def leaving(self, connection: ClientConnection) -> None:
+        if self._current is connection:
+            self._current = None
+            self._leaving.add(connection)
+
+    def lost(self, connection: ClientConnection, reason: str) -> None:
+        self._leaving.discard(connection)
+        if self._current is connection:
+            self._current = None
+        if self._closed:
+            if self._emptied is not None and not self._connections():
+                self._loop.futures.resolve(self._emptied)
+        elif self._current is None and not self._dialing and self._retry is None:
+            if connection.peer is not None and self._loop.seconds() - connection.since >= SHORT_LIVED:
+                self._failures = 0
+                self._dial_now()
+            else:
+                self._back_off(reason)
+
+    # The next connection.
+
+    async def _connected(self, deadline: float | None) -> ClientConnection | None:
+        """Waits until there is a connection; NOT_SENT when there will be none soon."""
+        if self._closed:
+            raise unsent(Status.CANCELLED, "the endpoint is closed")
+        if self._retry is not None:
+            raise unsent(Status.UNAVAILABLE, f"{self.address} cannot be reached: {self._why}")
+        if len(self._waiting) >= MAX_WAITING:
+            raise unsent(Status.UNAVAILABLE, f"{MAX_WAITING} calls wait for a connection to {self.address}")
+        if not self._dialing and self._current is None:
+            self._dial_now()
+        if self._current is None:
+            await self._wait(deadline)
+        return self._current
+
+    async def _wait(self, deadline: float | None) -> None:
+        self._waiters += 1
+        key = self._waiters
+        future = self._waiting[key] = self._loop.futures.create_future()
+        if deadline is not None and deadline - self._loop.seconds() < FAR:
+            self._patience.add(deadline, key)
+        try:
+            error = await future
+        finally:
+            self._waiting.pop(key, None)
+        if error is not None:
+            raise unsent(error.status, error.message)
+
+    def _wake(self, error: RpcError | None) -> None:
+        for key in list(self._waiting):
+            self._wake_one(key, error)
+
+    def _wake_one(self, key: int, error: RpcError | None) -> None:
+        future = self._waiting.pop(key, None)
+        if future is not None and not self._loop.futures.is_called(future):
+            self._loop.futures.resolve(future, error)
+
+    def _lose_patience(self, key: int) -> None:
+        message = f"no connection to {self.address} by the deadline"
+        self._wake_one(key, RpcError(Status.DEADLINE_EXCEEDED, message))
+
+    def _dial_now(self) -> None:
+        self._retry = None
+        self._dialing = True
+        self._dial()
+
+    def _back_off(self, reason: str) -> None:
+        self._why = reason
+        delay = min(BACKOFF_MOST, BACKOFF_FIRST * BACKOFF_FACTOR**self._failures)
+        self._failures = min(self._failures + 1, 50)  # far past the longest delay, and no float overflows
+        delay *= self._chance.uniform(1 - BACKOFF_SPREAD, 1 + BACKOFF_SPREAD)
+        self._retry = self._loop.call_later(delay, self._dial_now)
+        self._wake(RpcError(Status.UNAVAILABLE, f"{self.address} cannot be reached: {reason}"))
+
+    def _connections(self) -> list[ClientConnection]:
+        current = [self._current] if self._current is not None else []
+        return [*current, *self._leaving]

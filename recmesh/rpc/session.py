@@ -1,0 +1,228 @@
+"""The protocol of one connection, without any I/O: bytes become events, intentions become bytes.
+
+Whoever owns the socket gives `receive` what it read, sends the data of every Reply, and sends what the other methods
+return. Here is what both ends share: HELLO, PING, GOAWAY, credit, messages in pieces. session_client opens calls,
+session_server answers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from recmesh.rpc import frames
+from recmesh.rpc.events import Broken, Event, GoingAway, Greeted, Ponged, Reply
+from recmesh.rpc.frames import ACK, END_STREAM, MAX_META, MORE, Frame, FrameReader, Limits, ProtocolError, encode
+from recmesh.rpc.status import Status
+from recmesh.wire.v1 import wire_pb2 as wire
+
+VERSION = 1
+WINDOW = 2**31 - 1  # payload bytes a peer may send ahead: max_message bounds what is held, windows do not yet
+CREDIT_AT = 2 << 20  # half of the default connection window: a peer that counts credit never waits for it
+PARTIAL_MESSAGES = 4  # unfinished messages held for one peer, in whole ones; without a bound it could fill the memory
+PING_SPACING = 5.0  # seconds; PINGs closer than this, with no call between, are strikes
+PING_STRIKES = 3
+
+M = TypeVar("M", bound=Message)
+Fault: TypeAlias = tuple[Status, str]  # why one call fails, while its connection goes on
+
+
+def parse(kind: type[M], meta: bytes) -> M:
+    try:
+        return kind.FromString(meta)
+    except DecodeError as error:
+        raise ProtocolError(f"malformed metadata: no {kind.DESCRIPTOR.name}") from error
+
+
+class Partial:
+    """A message of a call, still on its way."""
+
+    __slots__ = ("data", "header", "since", "started", "whole")
+
+    def __init__(self, header: wire.CallHeader | None = None, since: float = 0.0) -> None:
+        self.header = header
+        self.since = since
+        self.data = bytearray()  # one buffer, no list of pieces: many tiny pieces cost no more than their bytes
+        self.started = self.whole = False
+
+
+class Session:
+    """One end of a connection."""
+
+    def __init__(self, limits: Limits, node_id: str = "", build: str = "") -> None:
+        self.peer: wire.Hello | None = None
+        self.broken = False
+        self._limits = limits
+        self._own_hello = wire.Hello(
+            version_min=VERSION,
+            version_max=VERSION,
+            max_frame=limits.max_frame,
+            max_message=limits.max_message,
+            max_concurrent_calls=limits.max_concurrent_calls,
+            call_window=WINDOW,
+            connection_window=WINDOW,
+            crc=limits.crc,
+            node_id=node_id,
+            build=build,
+        )
+        self._crc = False
+        self._peer_frame = frames.DEFAULT_MAX_FRAME
+        self._peer_message = frames.DEFAULT_MAX_MESSAGE
+        self._peer_calls = frames.DEFAULT_MAX_CALLS
+        self._reader = FrameReader(limits.max_frame)
+        self._events: list[Event] = []
+        self._now = 0.0
+        self._partial_bytes = 0
+        self._consumed = 0
+        self._last_ping = float("-inf")
+        self._strikes = 0
+        self._on: dict[int, Callable[[Frame], None]] = {
+            frames.HELLO: self._on_hello,
+            frames.WINDOW: self._on_window,
+            frames.PING: self._on_ping,
+            frames.GOAWAY: self._on_goaway,
+        }
+
+    # What the owner of the connection wants sent.
+
+    def hello(self) -> bytes:
+        return encode(frames.HELLO, meta=self._own_hello.SerializeToString())
+
+    def ping(self, payload: bytes) -> bytes:
+        """`payload` is 8 bytes; it comes back in a Ponged."""
+        return encode(frames.PING, payload=payload, crc=self._crc)
+
+    def goaway(self, last_call_id: int, code: int = 0, reason: str = "", drain_ms: int = 0) -> bytes:
+        goaway = wire.GoAway(last_call_id=last_call_id, code=code, reason=reason, drain_ms=drain_ms)
+        return encode(frames.GOAWAY, meta=goaway.SerializeToString(), crc=self._crc)
+
+    def fail(self, error: ProtocolError) -> bytes:
+        """The GOAWAY for a peer that broke the protocol; from here on nothing is read."""
+        self.broken = True
+        return self.goaway(self._last_served(), error.code, error.reason)
+
+    # What the peer sent.
+
+    def receive(self, data: bytes, now: float) -> list[Event]:
+        """What `data`, read at `now` seconds, amounts to. Raises nothing: an error ends in GOAWAY and Broken."""
+        events: list[Event] = []
+        if self.broken:
+            return events
+        self._events, self._now = events, now
+        try:
+            for frame in self._split(data):
+                self._take(frame)
+        except ProtocolError as error:
+            events.append(Reply(self.fail(error)))
+            events.append(Broken(error))
+        return events
+
+    def _split(self, data: bytes) -> Iterable[Frame]:
+        return self._reader.feed(data)
+
+    def _take(self, frame: Frame) -> None:
+        kind = frame.kind
+        if self.peer is None and kind != frames.HELLO:
+            raise ProtocolError(f"a frame of type {kind:#04x} before HELLO")
+        handle = self._on.get(kind)
+        if handle is not None:
+            handle(frame)
+        elif not kind & frames.IGNORABLE:
+            raise ProtocolError(f"a frame of unknown type {kind:#04x}", Status.UNIMPLEMENTED)
+
+    def _on_hello(self, frame: Frame) -> None:
+        self._of_connection(frame)
+        if self.peer is not None:
+            raise ProtocolError("a second HELLO")
+        hello = parse(wire.Hello, frame.meta)
+        if not hello.version_min <= VERSION <= hello.version_max:
+            reason = f"versions {hello.version_min} to {hello.version_max} are offered, {VERSION} is spoken here"
+            raise ProtocolError(reason, Status.UNIMPLEMENTED)
+        size = hello.max_frame or frames.DEFAULT_MAX_FRAME
+        if size < MAX_META:
+            raise ProtocolError(f"max_frame is {size}, too little for {MAX_META} bytes of metadata")
+        self._peer_frame = min(size, frames.CEILING_MAX_FRAME)
+        self._peer_message = hello.max_message or frames.DEFAULT_MAX_MESSAGE
+        self._peer_calls = hello.max_concurrent_calls or frames.DEFAULT_MAX_CALLS
+        self._crc = hello.crc and self._limits.crc
+        self.peer = hello
+        self._events.append(Greeted(hello))
+
+    def _on_window(self, frame: Frame) -> None:
+        """Credit is not counted: it bounds what this end may send, and messages are sent whole."""
+        if len(frame.payload) != 4:
+            raise ProtocolError(f"a WINDOW of {len(frame.payload)} bytes; it takes 4")
+
+    def _on_ping(self, frame: Frame) -> None:
+        self._of_connection(frame)
+        if len(frame.payload) != 8:
+            raise ProtocolError(f"a PING of {len(frame.payload)} bytes; it takes 8")
+        if frame.flags & ACK:
+            self._events.append(Ponged(frame.payload))
+            return
+        if self._now - self._last_ping < PING_SPACING:
+            self._strikes += 1
+            if self._strikes == PING_STRIKES:
+                raise ProtocolError("too_many_pings", Status.RESOURCE_EXHAUSTED)
+        self._last_ping = self._now
+        self._events.append(Reply(encode(frames.PING, payload=frame.payload, flags=ACK, crc=self._crc)))
+
+    def _on_goaway(self, frame: Frame) -> None:
+        self._of_connection(frame)
+        goaway = parse(wire.GoAway, frame.meta)
+        self._events.append(GoingAway(goaway.code, goaway.reason, self._refused(goaway.last_call_id)))
+
+    # For the two kinds of session.
+
+    def _last_served(self) -> int:
+        """The largest id of a call that this end looked at."""
+        return 0
+
+    def _refused(self, last_call_id: int) -> tuple[int, ...]:
+        """Forgets the calls of this end that a peer going away never looked at."""
+        return ()
+
+    def _of_connection(self, frame: Frame) -> None:
+        if frame.call_id:
+            raise ProtocolError(f"call id {frame.call_id} in a frame of type {frame.kind:#04x}; it takes 0")
+
+    def _data_came(self, frame: Frame) -> None:
+        """A frame of a call: no PING since counts against the peer, and its payload earns credit."""
+        self._strikes = 0
+        self._last_ping = float("-inf")
+        self._consumed += len(frame.payload)
+        if self._consumed >= CREDIT_AT:
+            credit, self._consumed = self._consumed.to_bytes(4, "big"), 0
+            self._events.append(Reply(encode(frames.WINDOW, payload=credit, crc=self._crc)))
+
+    def _gather(self, partial: Partial, frame: Frame) -> Fault | None:
+        """Adds a frame's payload to the message of its call; or says why the call cannot go on."""
+        payload, more, limit = frame.payload, frame.flags & MORE, self._limits.max_message
+        if (payload or more) and partial.whole:
+            return Status.INTERNAL, "more than one message in a unary call"
+        if more and frame.flags & END_STREAM:
+            return Status.INTERNAL, "the stream ended inside a message"
+        if len(partial.data) + len(payload) > limit:
+            return Status.RESOURCE_EXHAUSTED, f"the message is over the limit of {limit} bytes"
+        if self._partial_bytes + len(payload) > PARTIAL_MESSAGES * limit:
+            return Status.RESOURCE_EXHAUSTED, f"more than {PARTIAL_MESSAGES * limit} bytes of unfinished messages"
+        partial.data += payload
+        self._partial_bytes += len(payload)
+        partial.started = partial.started or bool(payload or more)
+        partial.whole = partial.started and not more
+        return None
+
+    def _forget(self, partial: Partial | None) -> None:
+        if partial is not None:
+            self._partial_bytes -= len(partial.data)
+
+    def _pieces(self, payload: bytes, room: int) -> tuple[list[memoryview], memoryview]:
+        """`payload` cut into pieces the peer takes in one frame, and a last one of at most `room` bytes."""
+        view, size = memoryview(payload), self._peer_frame
+        cuts: list[memoryview] = []
+        while len(view) > room:
+            cuts.append(view[:size])
+            view = view[size:]
+        return cuts, view

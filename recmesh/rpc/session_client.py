@@ -1,0 +1,129 @@
+"""The end of a connection that opens calls."""
+
+from __future__ import annotations
+
+from recmesh.rpc import frames
+from recmesh.rpc.events import Reply, StatusReceived, Withdrawn
+from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MAX_META, MORE, PREFACE, Frame, Limits, ProtocolError, encode
+from recmesh.rpc.session import Fault, Partial, Session, parse
+from recmesh.rpc.status import Origin, Processed, RpcError, Status
+from recmesh.wire.v1 import wire_pb2 as wire
+
+
+class ClientSession(Session):
+    """Opens calls, and matches what comes back to them."""
+
+    def __init__(self, limits: Limits, node_id: str = "", build: str = "") -> None:
+        super().__init__(limits, node_id, build)
+        self.leaving = False  # the peer takes no more calls
+        self._next_id = 1
+        self._open: dict[int, Partial | None] = {}
+        self._on[frames.STATUS] = self._on_status
+        self._on[frames.MESSAGE] = self._on_message
+        self._on[frames.CANCEL] = self._on_cancel
+
+    @property
+    def takes_calls(self) -> bool:
+        return not (self.leaving or self.broken) and self._next_id <= MAX_CALL_ID
+
+    def hello(self) -> bytes:
+        return PREFACE + super().hello()
+
+    def call(self, header: bytes, payload: bytes) -> tuple[int, bytes]:
+        """The id of a new call of a serialised CallHeader, and its frames. RpcError, if the peer would not take it."""
+        if len(header) > MAX_META:
+            raise unsent(Status.RESOURCE_EXHAUSTED, f"the call's metadata is over {MAX_META} bytes")
+        if len(payload) > self._peer_message:
+            message = f"the request is over the {self._peer_message} bytes that the server accepts"
+            raise unsent(Status.RESOURCE_EXHAUSTED, message)
+        if len(self._open) >= self._peer_calls:
+            raise unsent(
+                Status.UNAVAILABLE, f"{self._peer_calls} calls are open on this connection, as many as it takes"
+            )
+        if not self.takes_calls:
+            raise unsent(Status.UNAVAILABLE, "this connection takes no more calls")
+        call_id = self._next_id
+        self._next_id += 2
+        self._open[call_id] = None
+        if len(header) + len(payload) <= self._peer_frame:
+            return call_id, encode(frames.CALL, call_id, header, payload, END_STREAM, crc=self._crc)
+        return call_id, self._cut_call(call_id, header, payload)
+
+    def cancel(self, call_id: int, why: int) -> bytes:
+        """Nothing, if the call has ended already. Whatever still comes for it is dropped."""
+        if call_id not in self._open:
+            return b""
+        self._forget(self._open.pop(call_id))
+        meta = wire.Cancel(why=why).SerializeToString()  # type: ignore[arg-type]
+        return encode(frames.CANCEL, call_id, meta, crc=self._crc)
+
+    def _cut_call(self, call_id: int, header: bytes, payload: bytes) -> bytes:
+        room = self._peer_frame - len(header)
+        first, rest = payload[:room], payload[room:]
+        out = [encode(frames.CALL, call_id, header, first, MORE, crc=self._crc)]
+        pieces, last = self._pieces(rest, self._peer_frame)
+        out += [encode(frames.MESSAGE, call_id, payload=piece, flags=MORE, crc=self._crc) for piece in pieces]
+        out.append(encode(frames.MESSAGE, call_id, payload=last, flags=END_STREAM, crc=self._crc))
+        return b"".join(out)
+
+    def _is_open(self, frame: Frame) -> bool:
+        """Whether anyone still waits for it; an id that was never used is an error."""
+        call_id = frame.call_id
+        if call_id in self._open:
+            return True
+        if call_id >= self._next_id or not call_id & 1:
+            raise ProtocolError(f"a frame of type {frame.kind:#04x} for call {call_id}, which was never opened")
+        return False
+
+    def _on_status(self, frame: Frame) -> None:
+        self._data_came(frame)
+        status = parse(wire.CallStatus, frame.meta)
+        if frame.flags & MORE:
+            raise ProtocolError("a STATUS that goes on in another frame")
+        if not self._is_open(frame):
+            return
+        partial = self._open[frame.call_id]
+        payload = frame.payload
+        if partial is not None or len(payload) > self._limits.max_message:
+            partial = partial or Partial()
+            fault = self._gather(partial, frame)
+            if fault is not None and not status.code:
+                status = _unusable(fault)
+            payload = bytes(partial.data)
+            self._forget(partial)
+        del self._open[frame.call_id]
+        self._events.append(StatusReceived(frame.call_id, status, payload))
+
+    def _on_message(self, frame: Frame) -> None:
+        self._data_came(frame)
+        if not self._is_open(frame):
+            return
+        partial = self._open[frame.call_id]
+        if partial is None:
+            partial = self._open[frame.call_id] = Partial()
+        fault = self._gather(partial, frame)
+        if fault is not None:
+            self._events.append(Reply(self.cancel(frame.call_id, wire.Cancel.CALLER)))
+            self._events.append(StatusReceived(frame.call_id, _unusable(fault), b""))
+
+    def _on_cancel(self, frame: Frame) -> None:
+        why = parse(wire.Cancel, frame.meta).why
+        if self._is_open(frame):
+            self._forget(self._open.pop(frame.call_id))
+            self._events.append(Withdrawn(frame.call_id, why))
+
+    def _refused(self, last_call_id: int) -> tuple[int, ...]:
+        self.leaving = True
+        refused = tuple(call_id for call_id in self._open if call_id > last_call_id)
+        for call_id in refused:
+            self._forget(self._open.pop(call_id))
+        return refused
+
+
+def unsent(status: Status, message: str) -> RpcError:
+    return RpcError(status, message, processed=Processed.NOT_SENT, origin=Origin.CLIENT)
+
+
+def _unusable(fault: Fault) -> wire.CallStatus:
+    """In place of the status of a call whose response cannot be taken."""
+    return wire.CallStatus(code=fault[0], message=f"the response: {fault[1]}", processed=wire.YES, origin=wire.CLIENT)

@@ -1,0 +1,33 @@
+"""Which protocol a client speaks, from its first bytes; and what to tell a web browser."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from recmesh.rpc.frames import PREFACE
+
+_TEXT = b"This port speaks the recmesh protocol. Use a recmesh client, or the HTTP port of the gateway.\n"
+
+UPGRADE_REQUIRED = (
+    b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: recmesh/1\r\nConnection: Upgrade, close\r\n"
+    b"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s" % (len(_TEXT), _TEXT)
+)
+
+
+class Spoken(Enum):
+    """What the first bytes say."""
+
+    UNDECIDED = 0
+    RECMESH = 1
+    HTTP1 = 2
+    OTHER = 3  # HTTP/2, TLS, noise: nothing that a sentence would help
+
+
+def spoken(first: bytes) -> Spoken:
+    if first[:1] == PREFACE[:1]:
+        return Spoken.RECMESH
+    if first[:1] == b"P" and len(first) < 2:  # of POST, or of the preface of HTTP/2
+        return Spoken.UNDECIDED
+    if first[:1].isalpha() and first[:2] != b"PR":
+        return Spoken.HTTP1
+    return Spoken.OTHER
