@@ -38,7 +38,7 @@ class ProcessSettings:
     node_id: str = ""  # a stable name, such as the pod's; empty: the program's
     log: str = "auto"  # "json", "human", or "auto": human where stderr is a terminal
     log_level: str = "info"
-    access_log_sample: float = 0.01  # the share of successful calls that are logged; failures always are
+    access_log_share: float = 0.01  # the share of successful calls that are logged; failures always are
     drain_accept: float = 5.0  # seconds calls are still accepted once asked to stop: callers need to hear of it
     drain_grace: float = 20.0  # seconds calls under way may then take; in all within Kubernetes' 30
 
@@ -48,7 +48,7 @@ class ProcessSettings:
             check_address("admin", self.admin)
         check_choice("log", self.log, ("auto", "json", "human"))
         check_choice("log_level", self.log_level, ("debug", "info", "warning", "error"))
-        check_range("access_log_sample", self.access_log_sample, 0.0, 1.0)
+        check_range("access_log_share", self.access_log_share, 0.0, 1.0)
         check_range("drain_accept", self.drain_accept, 0.0, 600.0)
         check_range("drain_grace", self.drain_grace, 0.0, 600.0)
 

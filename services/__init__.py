@@ -1,0 +1,1 @@
+"""The services behind the gateway, each a process: `python -m services.<name> --config F`."""

@@ -1,0 +1,58 @@
+"""Limits on what callers send, and what they are told when they break one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sized
+from typing import Final
+
+from recmesh.rpc.status import RpcError, Status
+
+LONGEST_ID: Final = 256  # bytes of UTF-8; the contract's
+FOUR_BYTES: Final = 4  # no character of UTF-8 takes more, so that a short text needs no encoding to be measured
+MOST_TEXT: Final = (
+    65_536  # bytes of a description, a review or a query: a long article, and far below a message's limit
+)
+MOST_EXCLUDED: Final = 20_000  # ids left out of a search: everything seen, and as much again by request
+
+
+def invalid(field: str, problem: str) -> RpcError:
+    return RpcError(Status.INVALID_ARGUMENT, f"{field}: {problem}")
+
+
+def check_id(field: str, value: str) -> None:
+    if not value:
+        raise invalid(field, "an id must not be empty")
+    if too_long(value, LONGEST_ID):
+        raise invalid(field, f"an id is at most {LONGEST_ID} bytes of UTF-8, this one has {len(value.encode())}")
+
+
+def check_ids(field: str, values: Collection[str], most: int) -> None:
+    check_count(field, values, most)
+    for place, value in enumerate(values):
+        if not 0 < len(value) <= LONGEST_ID // FOUR_BYTES:
+            check_id(f"{field}[{place}]", value)
+
+
+def check_different(field: str, values: Collection[str]) -> None:
+    if len(set(values)) != len(values):
+        twice = _first_repeated(values)
+        raise invalid(field, f"{twice!r} is there twice")
+
+
+def check_count(field: str, values: Sized, most: int) -> None:
+    if len(values) > most:
+        raise invalid(field, f"at most {most:,} are taken at once, these are {len(values):,}")
+
+
+def check_text(field: str, value: str, most: int = MOST_TEXT) -> None:
+    if too_long(value, most):
+        raise invalid(field, f"at most {most:,} bytes of UTF-8, these are {len(value.encode()):,}")
+
+
+def too_long(value: str, most: int) -> bool:
+    return len(value) > most // FOUR_BYTES and len(value.encode()) > most
+
+
+def _first_repeated(values: Iterable[str]) -> str:
+    seen: set[str] = set()
+    return next(value for value in values if value in seen or seen.add(value))  # type: ignore[func-returns-value]

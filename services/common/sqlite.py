@@ -1,0 +1,183 @@
+"""A SQLite database with one writer: jobs that wait at the same time share a transaction, and so a flush of the disk.
+
+A job's outcome is given only after COMMIT returned, with the journal in WAL mode and synchronous=FULL: what was
+acknowledged is on disk.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from recmesh.ops.process import StartError
+from recmesh.rpc.status import Processed, RpcError, Status
+from services.common.workers import detached
+
+T = TypeVar("T")
+
+Connection = sqlite3.Connection
+InReactor = Callable[..., Any]  # calls a function on the reactor's thread, such as reactor.callFromThread
+
+MOST_ROWS: Final = (
+    20_000  # unacknowledged; half a second of writing on a common disk, and no caller waits longer gladly
+)
+MOST_BYTES: Final = 64 << 20  # of these rows: what they may hold in memory
+PUSHBACK_MS: Final = 100  # about what a fifth of a full queue takes to write
+BUSY_SECONDS: Final = 5.0  # another process that reads, such as an export, may hold the database for moments
+SCHEMA_VERSION: Final = 1
+
+
+def connect(path: Path, schema: str, application: int, *, read_only: bool = False) -> Connection:
+    """The database, made where it is missing; StartError where it is something else or cannot be used."""
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # what users had erased is overwritten
+        found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+        if found == [0, 0] and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {schema}; PRAGMA application_id = {application};"
+                f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+        elif found != [application, SCHEMA_VERSION]:
+            raise StartError(f"{path} is a database of another program or version; set state to another folder")
+        connection.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
+    except sqlite3.Error as error:
+        raise StartError(f"{path}: {error}; restore it, or set state to another folder") from error
+    return connection
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Work for the writer, and who waits for it."""
+
+    work: Callable[[Connection], Any]
+    committed: Callable[[Any], None]
+    outcome: Deferred[Any]
+    rows: int
+    bytes: int
+    erases: bool
+
+
+class GroupWriter:
+    """Runs jobs in one thread; those that queue up while it writes go into the next transaction together."""
+
+    def __init__(self, connection: Connection, in_reactor: InReactor) -> None:
+        self.rows = 0  # given and not yet on disk
+        self.bytes = 0
+        self.transactions = 0
+        self._connection = connection
+        self._in_reactor = in_reactor
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._closed: Deferred[None] = Deferred()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def write(
+        self,
+        work: Callable[[Connection], T],
+        committed: Callable[[T], None] = lambda outcome: None,
+        *,
+        rows: int = 1,
+        size: int = 0,
+        erases: bool = False,
+    ) -> Deferred[T]:
+        """The outcome of `work` once it is on disk. RESOURCE_EXHAUSTED at once where too much waits already.
+
+        `committed` is called on the reactor's thread in the order of the commits, also when nobody waits any more.
+        `rows` and `size`, in bytes, are what the job adds to the queue. `erases`: nothing may remain in the journal.
+        """
+        if self.rows + rows > max(MOST_ROWS, rows) or self.bytes + size > max(MOST_BYTES, size):
+            raise RpcError(
+                Status.RESOURCE_EXHAUSTED,
+                f"{self.rows:,} rows wait to be written to disk already",
+                processed=Processed.YES,
+                pushback_ms=PUSHBACK_MS,
+            )
+        self.rows += rows
+        self.bytes += size
+        job = _Job(work, committed, Deferred(), rows, size, erases)
+        self._queue.put(job)
+        return detached(job.outcome)
+
+    async def close(self) -> None:
+        """When everything given is on disk."""
+        self._queue.put(None)
+        await self._closed
+
+    def _run(self) -> None:
+        while (group := self._take()) is not None:
+            done = self._commit(group)
+            if any(job.erases for job in group):
+                self._empty_journal()
+            self._in_reactor(self._tell, group, done)
+        self._connection.close()
+        self._in_reactor(self._closed.callback, None)
+
+    def _take(self) -> list[_Job] | None:
+        """Every job there is, at least one; None when the end was asked for and nothing is left."""
+        group: list[_Job] = []
+        first = self._queue.get()
+        while first is not None:
+            group.append(first)
+            try:
+                first = self._queue.get_nowait()
+            except Empty:
+                return group
+        if group:
+            self._queue.put(None)
+        return group or None
+
+    def _commit(self, group: Sequence[_Job]) -> Sequence[object]:
+        """Outcomes or Failures. A group that fails is tried again job by job, so that one fails for itself."""
+        try:
+            return self._transaction(group)
+        except Exception as error:
+            if len(group) == 1:
+                return [Failure(_readable(error))]
+        return [outcome for job in group for outcome in self._commit([job])]
+
+    def _transaction(self, group: Sequence[_Job]) -> Sequence[object]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = [job.work(self._connection) for job in group]
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        return outcomes
+
+    def _empty_journal(self) -> None:
+        """As far as no reader needs it: to wait for one would hold up every append."""
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * BUSY_SECONDS)}")
+
+    def _tell(self, group: Sequence[_Job], outcomes: Sequence[object]) -> None:
+        self.transactions += 1
+        for job, outcome in zip(group, outcomes, strict=True):
+            self.rows -= job.rows
+            self.bytes -= job.bytes
+            if isinstance(outcome, Failure):
+                job.outcome.errback(outcome)
+            else:
+                job.committed(outcome)
+                job.outcome.callback(outcome)
+
+
+def _readable(error: Exception) -> Exception:
+    if isinstance(error, sqlite3.Error):
+        return RpcError(Status.UNAVAILABLE, f"the store cannot be written: {error}", processed=Processed.YES)
+    return error

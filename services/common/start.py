@@ -1,0 +1,66 @@
+"""From settings to what a service's process serves."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from models.bundle import Bundle, BundleError
+from recmesh.mesh.backend import Surroundings
+from recmesh.mesh.door import Admission, door
+from recmesh.ops.log import Logger
+from recmesh.ops.process import Process, Serving, StartError
+from recmesh.ops.settings import ProcessSettings, check_range
+from recmesh.rpc.call import Handlers
+from services.common.models import Models
+from services.common.versions import Loaded, Versions
+from services.common.workers import Workers
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings(ProcessSettings):
+    """What every service can be told."""
+
+    bundle: Path  # a bundle, or a folder of versions of which the newest is loaded
+    most_in_flight: int = 1_024  # calls beyond these are refused at once: waiting would only use up their time
+
+    def __post_init__(self) -> None:
+        ProcessSettings.__post_init__(self)
+        check_range("most_in_flight", self.most_in_flight, 1, 100_000)
+
+
+class Base(Protocol):
+    """The generated base of a service."""
+
+    def register(self, handlers: Handlers) -> None: ...
+
+
+async def open_versions(
+    settings: ServiceSettings,
+    workers: Workers,
+    build: Callable[[Bundle], M],
+    publish: Callable[[Loaded[M]], None] = lambda loaded: None,
+) -> Versions[M]:
+    """The configured bundle, loaded; StartError where it cannot be."""
+    versions = Versions(settings.bundle, build, workers, publish)
+    try:
+        await versions.open()
+    except BundleError as error:
+        raise StartError(str(error)) from error
+    return versions
+
+
+def serving(process: Process, settings: ServiceSettings, name: str, service: Base, models: Models) -> Serving:
+    """The service `recmesh.v1.<name>` and the Models service, behind the policies of a server."""
+    handlers = Handlers()
+    service.register(handlers)
+    models.register(handlers)
+    around = Surroundings(process.clock, random.Random(), process.registry)
+    admission = Admission(most_in_flight=settings.most_in_flight, access_log_share=settings.access_log_share)
+    filters = door(around, Logger("recmesh.access"), admission)
+    return Serving(handlers, (f"recmesh.v1.{name}", "recmesh.v1.Models"), filters)

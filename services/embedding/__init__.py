@@ -1,0 +1,1 @@
+"""The embedding service: histories and texts to vectors."""

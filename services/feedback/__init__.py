@@ -1,0 +1,1 @@
+"""The feedback service: events on disk, histories of users."""

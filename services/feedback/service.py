@@ -1,0 +1,103 @@
+"""The Feedback service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from models.histories import SEEN_LIMIT
+from recmesh.ops.process import Process, Serving
+from recmesh.rpc.call import Context
+from recmesh.v1 import common_pb2
+from recmesh.v1 import feedback_pb2 as pb
+from recmesh.v1.feedback_rpc import FeedbackBase
+from services.common.checks import check_id, invalid
+from services.common.columns import history_message
+from services.common.models import Models
+from services.common.start import open_versions, serving
+from services.common.state import StateFolder
+from services.common.versions import Versions
+from services.common.workers import Workers, start_workers
+from services.feedback.events import received
+from services.feedback.history import MOST_READ, Past, UserHistory, user_history
+from services.feedback.settings import Settings
+from services.feedback.store import EventStore, UserEvents
+
+READ_INLINE: Final = 500  # events of a user: more take over 2 ms to read and add up
+EVENT_BYTES: Final = 1 << 20  # of the events of one answer: with the largest history it stays below a message's limit
+
+
+class Feedback(FeedbackBase):
+    """Owns what users did."""
+
+    def __init__(
+        self, store: EventStore, versions: Versions[Past], workers: Workers, now: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._versions = versions
+        self._workers = workers
+        self._now = now
+
+    async def append(self, request: pb.AppendRequest, context: Context) -> pb.AppendResponse:
+        events = received(request.events, self._now())
+        appended = await self._store.append(events) if events else 0
+        return pb.AppendResponse(appended=appended, duplicates=len(events) - appended)
+
+    async def history(self, request: pb.HistoryRequest, context: Context) -> pb.HistoryResponse:
+        check_id("user_id", request.user_id)
+        for field, value in (("limit", request.limit), ("event_limit", request.event_limit)):
+            if value > SEEN_LIMIT:
+                raise invalid(field, f"at most {SEEN_LIMIT:,}")
+        loaded = self._versions.get(request.bundle_version)
+        answer = await self._answer(request, loaded.model, context)
+        return pb.HistoryResponse(
+            bundle_version=loaded.version,
+            history=history_message(answer.entries),
+            events=_up_to(EVENT_BYTES, (event.message() for event in answer.events)),
+            known=answer.known,
+        )
+
+    async def delete_user(self, request: pb.DeleteUserEventsRequest, context: Context) -> pb.DeleteUserEventsResponse:
+        check_id("user_id", request.user_id)
+        deleted = await self._store.delete_user(request.user_id, self._now())
+        return pb.DeleteUserEventsResponse(events_deleted=deleted)
+
+    async def _answer(self, request: pb.HistoryRequest, past: Past, context: Context) -> UserHistory:
+        def answer(stored: UserEvents) -> UserHistory:
+            return user_history(request.user_id, past, stored, request.limit or SEEN_LIMIT, request.event_limit)
+
+        def read_all() -> UserHistory:
+            reader = self._store.reader()
+            try:
+                return answer(self._store.of_user(request.user_id, MOST_READ, reader))
+            finally:
+                reader.close()
+
+        stored = self._store.of_user(request.user_id, READ_INLINE)
+        if len(stored.events) < READ_INLINE:
+            return answer(stored)
+        return await self._workers.run(read_all, context.deadline)
+
+
+def _up_to(most: int, messages: Iterable[common_pb2.Event]) -> Sequence[common_pb2.Event]:
+    """The first of `messages` that together take at most `most` bytes."""
+    taken: list[common_pb2.Event] = []
+    for message in messages:
+        most -= message.ByteSize()
+        if most < 0:
+            break
+        taken.append(message)
+    return taken
+
+
+async def start(process: Process, settings: Settings) -> Serving:
+    folder = StateFolder(settings.state)
+    store = EventStore(folder.path, process.reactor.callFromThread)
+    process.on_stop(store.close)
+    workers = start_workers(process)
+    versions = await open_versions(settings, workers, Past.of)
+    process.registry.gauge("recmesh_feedback_rows_waiting", "Events not yet on disk.").ask(lambda: store.writer.rows)
+    commits = process.registry.gauge("recmesh_feedback_transactions", "Transactions written since the start.")
+    commits.ask(lambda: store.writer.transactions)
+    return serving(process, settings, "Feedback", Feedback(store, versions, workers), Models(versions))

@@ -1,0 +1,1 @@
+"""The ranking service: candidates in their final order."""

@@ -1,0 +1,81 @@
+"""The Ranking service."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from models.blend import Blend, Ranked
+from models.data import Float32
+from models.sources import SOURCES, SURFACES
+from recmesh.ops.process import Process, Serving
+from recmesh.rpc.call import Context
+from recmesh.v1 import common_pb2
+from recmesh.v1 import ranking_pb2 as pb
+from recmesh.v1.ranking_rpc import RankingBase
+from services.common.checks import check_different, check_ids, invalid
+from services.common.columns import packed, packed_int32, scores
+from services.common.models import Models
+from services.common.start import open_versions, serving
+from services.common.versions import Versions
+from services.common.workers import Workers, start_workers
+from services.ranking.settings import Settings
+
+MOST_CANDIDATES: Final = 50_000  # of one call: a thousand a source from seven sources on seven shards
+RANKED_INLINE: Final = 2_000  # candidates; more take over 2 ms
+
+
+class Ranking(RankingBase):
+    """Scores candidates from what every source said of them."""
+
+    def __init__(self, versions: Versions[Blend], workers: Workers) -> None:
+        self._versions = versions
+        self._workers = workers
+
+    async def rank(self, request: pb.RankRequest, context: Context) -> pb.RankResponse:
+        loaded = self._versions.get(request.bundle_version)
+        if request.surface not in SURFACES:
+            raise invalid("surface", f"{request.surface[:64]!r} is none of {', '.join(SURFACES)}")
+        check_ids("item_ids", request.item_ids, MOST_CANDIDATES)
+        check_different("item_ids", request.item_ids)
+        work = partial(
+            loaded.model.rank,
+            request.surface,
+            list(request.item_ids),
+            _columns(request),
+            request.count,
+            request.candidates_per_source,
+        )
+        inline = len(request.item_ids) <= RANKED_INLINE
+        ranked = work() if inline else await self._workers.run(work, context.deadline)
+        return _answer(ranked, loaded.version)
+
+
+def _columns(request: pb.RankRequest) -> dict[str, Float32]:
+    columns: dict[str, Float32] = {}
+    for place, each in enumerate(request.sources):
+        field = f"sources[{place}]"
+        if each.source not in SOURCES:
+            raise invalid(f"{field}.source", f"{each.source[:64]!r} is none of {', '.join(SOURCES)}")
+        if each.source in columns:
+            raise invalid(f"{field}.source", f"{each.source!r} is there twice")
+        columns[each.source] = scores(f"{field}.scores", each.scores, len(request.item_ids))
+    return columns
+
+
+def _answer(ranked: Ranked, version: str) -> pb.RankResponse:
+    return pb.RankResponse(
+        bundle_version=version,
+        order=packed_int32(ranked.order),
+        scores=packed(ranked.scores),
+        contributions=[
+            common_pb2.SourceScores(source=source, scores=packed(values))
+            for source, values in ranked.contributions.items()
+        ],
+    )
+
+
+async def start(process: Process, settings: Settings) -> Serving:
+    workers = start_workers(process)
+    versions = await open_versions(settings, workers, Blend.of)
+    return serving(process, settings, "Ranking", Ranking(versions, workers), Models(versions))

@@ -1,0 +1,65 @@
+"""From settings to a retrieval process that has caught up with its peers."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from recmesh.mesh.timeout import Timeout
+from recmesh.ops.log import Logger
+from recmesh.ops.process import Process, Serving
+from recmesh.rpc import tx
+from recmesh.rpc.call import Channel, stack
+from recmesh.rpc.status import RpcError
+from recmesh.v1.retrieval_rpc import RetrievalStub
+from services.common.models import Models
+from services.common.start import open_versions, serving
+from services.common.state import StateFolder
+from services.common.workers import start_workers
+from services.retrieval.catalogue import Catalogue, bring_up_to_date, build_replica
+from services.retrieval.catchup import CatchUp
+from services.retrieval.changes import ChangeLog
+from services.retrieval.service import Retrieval
+from services.retrieval.settings import Settings
+
+PEER_SECONDS: Final = 5.0  # for a page of changes; a peer that takes longer is asked again the next time
+
+
+async def start(process: Process, settings: Settings) -> Serving:
+    shard, shards = settings.shard, settings.shards
+    log = ChangeLog(StateFolder(settings.state).path, process.reactor.callFromThread, time.time)
+    process.on_stop(log.close)
+    workers = start_workers(process)
+    build = partial(build_replica, log=log, shard=shard, shards=shards)
+    versions = await open_versions(settings, workers, build, partial(bring_up_to_date, log=log))
+    catalogue = Catalogue(log, versions)
+    if settings.peers:
+        await _catch_up(process, settings, catalogue)
+    items = process.registry.gauge("recmesh_retrieval_items", "Items of the newest version, put ones included.")
+    items.ask(lambda: len(versions.get("").model.items))
+    service = Retrieval(catalogue, shard, shards, workers)
+    return serving(process, settings, "Retrieval", service, Models(versions, shard, shards))
+
+
+async def _catch_up(process: Process, settings: Settings, catalogue: Catalogue) -> None:
+    """Once before the process serves, but not for long: all replicas may be starting. Then every few seconds."""
+    endpoints = {address: tx.Endpoint(process.reactor, address, node_id=process.name) for address in settings.peers}
+    patience = Timeout(process.clock, PEER_SECONDS)
+    stubs = {address: RetrievalStub(Channel(stack(patience, to=each))) for address, each in endpoints.items()}
+    catch_up = CatchUp(process.clock, catalogue, stubs, settings.shard, settings.shards)
+    for endpoint in endpoints.values():
+        process.on_stop(endpoint.close)
+    try:
+        await process.clock.within(settings.catch_up_at_start, catch_up.once())
+    except RpcError as error:
+        Logger("recmesh.process").warning("serving before all peers were heard", error=error.message)
+    running = Deferred.fromCoroutine(catch_up.run(settings.catch_up_seconds))
+    running.addErrback(lambda failure: failure.trap(CancelledError) and None)
+
+    async def stop() -> None:
+        running.cancel()
+
+    process.on_stop(stop)
