@@ -10,9 +10,9 @@ from recmesh.rpc.call import Call
 from recmesh.rpc.connection import Connection, Deadlines, Loop, Transport
 from recmesh.rpc.events import GoingAway, StatusReceived, Withdrawn
 from recmesh.rpc.frames import Limits
-from recmesh.rpc.headers import FAR, ended_here, header_of, reply_of
+from recmesh.rpc.headers import FAR, ended_here, given_up, header_of, refused, reply_of
 from recmesh.rpc.session_client import ClientSession
-from recmesh.rpc.status import Origin, Processed, RpcError, Status
+from recmesh.rpc.status import RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
 
@@ -103,19 +103,14 @@ class ClientConnection(Connection):
         self._settle(event.call_id, event)
 
     def _on_withdrawn(self, event: Withdrawn) -> None:
-        error = RpcError(
-            Status.UNAVAILABLE, "the server gave the call up", processed=Processed.MAYBE, origin=Origin.SERVER
-        )
-        self._settle(event.call_id, error)
+        self._settle(event.call_id, given_up())
 
     def _on_going_away(self, event: GoingAway) -> None:
         if event.code:
             self._why_ended = f"the server ended the connection: {event.reason}"
         self._owner.leaving(self)
         for call_id in event.refused:
-            message = f"the server is going away: {event.reason}"
-            error = RpcError(Status.UNAVAILABLE, message, processed=Processed.REFUSED, origin=Origin.SERVER)
-            self._settle(call_id, error)
+            self._settle(call_id, refused(event.reason))
         self._close_if_done()
 
     def _on_end(self, reason: str) -> None:

@@ -110,3 +110,12 @@ def microseconds(seconds: float) -> int:
 def ended_here(status: Status, message: str) -> RpcError:
     """For a call that was sent and that the caller's end gave up."""
     return RpcError(status, message, processed=Processed.MAYBE, origin=Origin.CLIENT)
+
+
+def given_up() -> RpcError:
+    return RpcError(Status.UNAVAILABLE, "the server gave the call up", processed=Processed.MAYBE, origin=Origin.SERVER)
+
+
+def refused(reason: str) -> RpcError:
+    message = f"the server is going away: {reason}"
+    return RpcError(Status.UNAVAILABLE, message, processed=Processed.REFUSED, origin=Origin.SERVER)

@@ -1,0 +1,85 @@
+"""Where a connection's bytes go: sent early, joined where possible, and never hoarded for a peer that does not read.
+
+The first frame of a turn of the loop is sent at once, so that the peer can begin; those that follow in the same turn
+leave together at its end, in one system call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from recmesh.rpc.connection import Timer
+
+MAX_UNSENT = 64 << 20  # bytes; sixteen of the largest messages: a peer that lets more pile up does not read
+LINGER = 1.0  # seconds between the last byte and the close, so that the peer reads why; a reset could overtake it
+
+
+class Outlet:
+    """A recmesh.rpc.connection.Transport, but for the loop's own ways to send."""
+
+    def __init__(self, at_end_of_turn: Callable[[Callable[[], None]], Timer]) -> None:
+        self.closed = False  # nothing more is written
+        self._at_end_of_turn = at_end_of_turn
+        self._turn: Timer | None = None  # set from the first write of a turn to its end
+        self._blocked = False  # the socket takes no more; the loop's own buffer holds what was sent last
+        self._later: list[bytes] = []
+        self._later_bytes = 0
+
+    def write(self, data: bytes) -> None:
+        if self.closed or not data:
+            return
+        if self._turn is None and not self._blocked:
+            self._turn = self._at_end_of_turn(self._end_turn)
+            self._send(data)
+            return
+        self._later.append(data)
+        self._later_bytes += len(data)
+        if self._later_bytes > MAX_UNSENT:
+            self.abort()
+
+    def close(self) -> None:
+        """Ends the connection when all that was written has left, or soon after if the peer does not read."""
+        if not self.closed:
+            rest = self._take()
+            self.lost()
+            self._finish(rest)
+
+    def abort(self) -> None:
+        """Ends the connection at once."""
+        self.lost()
+        self._abort()
+
+    def lost(self) -> None:
+        """Nothing can be written any more."""
+        self.closed = True
+        self._later.clear()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+
+    def unblocked(self) -> None:
+        """The loop's buffer is empty again."""
+        self._blocked = False
+        if self._later:
+            self._send(self._take())
+
+    def _end_turn(self) -> None:
+        self._turn = None
+        if self._later and not self._blocked:
+            self._send(self._take())
+
+    def _take(self) -> bytes:
+        data = b"".join(self._later)
+        self._later.clear()
+        self._later_bytes = 0
+        return data
+
+    def _send(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def _finish(self, rest: bytes) -> None:
+        """Sends `rest`, half-closes, and aborts after LINGER if the peer has not closed by then."""
+        raise NotImplementedError
+
+    def _abort(self) -> None:
+        raise NotImplementedError
