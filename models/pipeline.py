@@ -45,23 +45,25 @@ class LocalRecommender:
 
     def similar(self, item_id: str, count: int, exclude: Collection[str] = ()) -> list[tuple[str, float]]:
         """Items like this one. KeyError: there is no such item."""
+        return self.ranked("similar", self.query_of_item(item_id, count, exclude), count)
+
+    def query_of_item(self, item_id: str, count: int, exclude: Collection[str] = ()) -> Query:
+        """What the shards are asked for items like one: its own vectors, and a history of it alone."""
         found = self.shard.get([item_id])
         if not found:
             raise KeyError(item_id)
-        query = Query(
-            found[0].factors,
-            found[0].content,
-            History([item_id], np.ones(1, np.float32), np.zeros(1)),
-            count=candidates_per_source(count),
-            exclude={*exclude, item_id},
-        )
-        return self.ranked("similar", query, count)
+        history = History([item_id], np.ones(1, np.float32), np.zeros(1))
+        wanted = candidates_per_source(count)
+        return Query(found[0].factors, found[0].content, history, count=wanted, exclude={*exclude, item_id})
 
     def search(self, text: str, count: int, exclude: Collection[str] = ()) -> list[tuple[str, float]]:
         """Items this text describes, by meaning and by title."""
+        return self.ranked("search", self.query_of_text(text, count, exclude), count)
+
+    def query_of_text(self, text: str, count: int, exclude: Collection[str] = ()) -> Query:
+        """What the shards are asked for a text."""
         factors, contents = self.encoder.embed_texts([text])
-        query = Query(factors[0], contents[0], text=text, count=candidates_per_source(count), exclude=exclude)
-        return self.ranked("search", query, count)
+        return Query(factors[0], contents[0], text=text, count=candidates_per_source(count), exclude=exclude)
 
     def ranked(self, surface: str, query: Query, count: int) -> list[tuple[str, float]]:
         """The shards' candidates in the blend's order."""

@@ -128,17 +128,16 @@ class ItemShard:
 
     def _by_vector(self, query: Query) -> dict[str, Opinion | None]:
         catalogue = self._catalogue
-        in_bundle = catalogue.columns >= 0
-        everywhere = np.ones(len(in_bundle), np.bool_)
+        put = catalogue.columns < 0
         found: dict[str, Opinion | None] = {}
-        content = _checked(query.content, catalogue.contents)
-        if content is not None:
-            found["content"] = ByVector(catalogue, catalogue.contents, content, everywhere)
-            found["new"] = ByVector(catalogue, catalogue.contents, content, ~in_bundle)
-        factors = _checked(query.factors, catalogue.factors)
-        if factors is not None:
-            found["ials"] = ByVector(catalogue, catalogue.factors, factors, everywhere)
-            found["new"] = ByVector(catalogue, catalogue.factors, factors, ~in_bundle)
+        for name, asked, vectors in (
+            ("content", query.content, catalogue.contents),
+            ("ials", query.factors, catalogue.factors),
+        ):
+            vector = _checked(asked, vectors)
+            if vector is not None:
+                found[name] = ByVector(catalogue, vectors, vector, vectors.known)
+                found["new"] = ByVector(catalogue, vectors, vector, vectors.known & put)
         return found
 
     def _by_history(self, query: Query) -> dict[str, Opinion | None]:

@@ -33,6 +33,7 @@ class Vectors:
     def __init__(self, rows: Float32) -> None:
         self._index = faiss.IndexFlatIP(rows.shape[1])
         self._longest = 0.0
+        self.known: NDArray[np.bool_] = np.zeros(0, np.bool_)  # rows of zeros stand nowhere: they cannot be found
         self.append(rows)
 
     def __len__(self) -> int:
@@ -43,9 +44,11 @@ class Vectors:
         return int(self._index.d)
 
     def append(self, rows: Float32) -> None:
+        rows = np.ascontiguousarray(rows, np.float32)
         if len(rows):
-            self._index.add(np.ascontiguousarray(rows, np.float32))
+            self._index.add(rows)
             self._longest = max(self._longest, float(np.sqrt(np.einsum("ij,ij->i", rows, rows).max())))
+            self.known = np.concatenate([self.known, rows.any(axis=1)])
 
     def rows(self, places: Int64) -> Float32:
         found = np.zeros((len(places), self.dimension), np.float32)

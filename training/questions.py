@@ -1,0 +1,92 @@
+"""Questions whose right answers the data knows, for fitting the blend's weights on each surface."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.data import Float32, ItemInfo
+from models.histories import Histories
+from models.pipeline import LocalRecommender
+from models.shard import Query
+from training.splits import Split, targets
+
+DESCRIPTION_WORDS = 6  # what a person remembers of a plot
+TITLE_SHARE = 0.7  # of the words of a title, how many a person types
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query and the items that would be right."""
+
+    query: Query
+    relevant: frozenset[str]
+
+
+def of_users(
+    split: Split, histories: Histories, recommender: LocalRecommender, most: int, rng: np.random.Generator
+) -> list[Question]:
+    """What will a user take to next? Right: what they took to in the held-out slice."""
+    wanted = targets(split)
+    names = split.train.item_ids
+    return [
+        Question(
+            recommender.query(histories.of(split.train.user_ids[user]), 1),
+            frozenset(names[item] for item in wanted[user].tolist()),
+        )
+        for user in _some(sorted(wanted), most, rng)
+    ]
+
+
+def of_items(split: Split, recommender: LocalRecommender, most: int, rng: np.random.Generator) -> list[Question]:
+    """What is like an item? Right: what somebody who liked it in the held-out slice liked there too."""
+    liked = targets(split)
+    names = split.train.item_ids
+    questions = []
+    for user in _some(sorted(user for user in liked if len(liked[user]) > 1), most, rng):
+        ids = [names[item] for item in liked[user].tolist()]
+        asked = ids[int(rng.integers(len(ids)))]
+        questions.append(Question(recommender.query_of_item(asked, 1), frozenset(ids) - {asked}))
+    return questions
+
+
+def of_texts(
+    items: Sequence[ItemInfo], popularity: Float32, recommender: LocalRecommender, most: int, rng: np.random.Generator
+) -> list[Question]:
+    """Which item is meant by these words? Right: the item they are taken from; popular ones are asked for more often."""
+    questions = []
+    for place in _drawn(popularity, most, rng):
+        text = excerpt(items[place], rng)
+        if text:
+            questions.append(Question(recommender.query_of_text(text, 1), frozenset({items[place].id})))
+    return questions
+
+
+def excerpt(item: ItemInfo, rng: np.random.Generator) -> str:
+    """Half the time some words of the title, half the time a few neighbouring words of the description."""
+    title, text = _WORD.findall(item.title), _WORD.findall(item.text)
+    if text and (not title or rng.random() < 0.5):
+        start = int(rng.integers(max(1, len(text) - DESCRIPTION_WORDS)))
+        return " ".join(text[start : start + DESCRIPTION_WORDS])
+    kept = [word for word in title if rng.random() < TITLE_SHARE]
+    return " ".join(kept or title)
+
+
+def _some(users: Sequence[int], most: int, rng: np.random.Generator) -> list[int]:
+    if len(users) <= most:
+        return list(users)
+    return sorted(rng.choice(users, most, replace=False).tolist())
+
+
+def _drawn(popularity: Float32, most: int, rng: np.random.Generator) -> list[int]:
+    """Places of items, drawn in proportion to their popularity."""
+    total = popularity.sum(dtype=np.float64)
+    if total <= 0:
+        return []
+    possible = int((popularity > 0).sum())
+    drawn = rng.choice(len(popularity), min(most, possible), replace=False, p=popularity / total)
+    return sorted(drawn.tolist())

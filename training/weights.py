@@ -1,0 +1,176 @@
+"""Fits the blend's weights: those that order held-out items best among the candidates serving would have.
+
+Events are cut as the temporal protocol cuts them; the models are fitted on the earlier part and asked for the later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.blend import candidates, standardized
+from models.data import Float32, Float64, Interactions, ItemInfo
+from models.histories import Histories
+from models.pipeline import LocalRecommender
+from models.writer import Parts
+from training.progress import Progress
+from training.questions import Question, of_items, of_texts, of_users
+from training.splits import temporal
+
+Weights: TypeAlias = dict[str, float]
+
+# The sources weighed on each surface. "title" says nothing of a user, "itemknn" nothing of a text.
+WEIGHED: Mapping[str, tuple[str, ...]] = {
+    "recommend": ("ials", "itemknn", "transitions", "popularity", "content"),
+    "similar": ("ials", "itemknn", "transitions", "popularity", "content"),
+    "search": ("ials", "content", "title", "popularity"),
+}
+K = 10  # the length of the lists whose NDCG is raised
+NOWHERE = -1e3  # the score of a place without a candidate: further down than any z-score
+
+
+@dataclass(frozen=True, slots=True)
+class BlendConfig:
+    """Settings of the fit of the weights."""
+
+    held_out_share: float = 0.2  # of each user's events, the latest
+    questions: int = 1_000  # a surface, at most: one list of 10 says little, and each costs a search of a millisecond
+    # Popularity always counts a little, so that something orders the answer where nothing else speaks.
+    least_popularity: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not 0 < self.held_out_share < 1 or self.questions < 1 or self.least_popularity <= 0:
+            raise ValueError("held_out_share lies between 0 and 1, questions is 1 or more, least_popularity is above 0")
+
+
+def fit_blend(
+    data: Interactions,
+    items: Sequence[ItemInfo],
+    fit: Callable[[Interactions, str], Parts],
+    config: BlendConfig,
+    seed: int,
+    progress: Progress,
+) -> tuple[dict[str, Weights], dict[str, Any]]:
+    """Weights for every surface, and NDCG@10 of each source and of the blend on the held-out slice."""
+    split = temporal(data, config.held_out_share)
+    parts = fit(split.train, " before the slice")
+    parts.documents["blend"] = {surface: dict.fromkeys(names, 1.0) for surface, names in WEIGHED.items()}
+    recommender = LocalRecommender(parts)
+    rng = np.random.default_rng(seed)
+    asked = {
+        "recommend": of_users(split, Histories(parts), recommender, config.questions, rng),
+        "similar": of_items(split, recommender, config.questions, rng),
+        "search": of_texts(items, parts.array("popularity"), recommender, config.questions, rng),
+    }
+    weights, metrics = {}, {}
+    for surface, questions in asked.items():
+        with progress.stage(f"blend: {surface}", len(questions)) as stage:
+            table = Table.of(surface, recommender, questions, stage.advance)
+        weights[surface] = fit_surface(table, config.least_popularity)
+        metrics[surface] = {f"ndcg@{K}": table.report(weights[surface]), "questions": len(questions)}
+    return weights, metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Questions by candidates by sources, filled up with places that come last."""
+
+    sources: Sequence[str]
+    scores: Float32
+    relevant: NDArray[np.bool_]
+    ideal: Float64  # the DCG of the best possible list of each question
+
+    @classmethod
+    def of(
+        cls,
+        surface: str,
+        recommender: LocalRecommender,
+        questions: Sequence[Question],
+        done: Callable[[int], None],
+    ) -> Table:
+        sources = WEIGHED[surface]
+        found = []
+        for question in questions:
+            found.append(_candidates(surface, sources, recommender, question))
+            done(1)
+        width = max((len(scores) for scores, _ in found), default=0)
+        scores = np.full((len(found), max(width, K), len(sources)), NOWHERE, np.float32)
+        relevant = np.zeros(scores.shape[:2], np.bool_)
+        for row, (z_scores, hits) in enumerate(found):
+            scores[row, : len(hits)] = z_scores
+            relevant[row, : len(hits)] = hits
+        best = np.cumsum(_discounts())
+        ideal = np.array([best[min(K, len(question.relevant)) - 1] for question in questions])
+        return cls(sources, scores, relevant, ideal)
+
+    def ndcg(self, weights: Float64) -> float:
+        """The mean over the questions."""
+        total = self.scores @ weights.astype(np.float32)
+        best = np.argpartition(-total, K - 1, axis=1)[:, :K]
+        order = np.argsort(-np.take_along_axis(total, best, axis=1), axis=1, kind="stable")
+        hits = np.take_along_axis(self.relevant, np.take_along_axis(best, order, axis=1), axis=1)
+        return float((hits @ _discounts() / self.ideal).mean())
+
+    def report(self, weights: Weights) -> dict[str, float]:
+        """The quality of each source alone among the candidates, and of the blend."""
+        if not len(self.scores):
+            return {}
+        alone = {name: self.ndcg(row) for name, row in zip(self.sources, np.eye(len(self.sources)), strict=True)}
+        blend = self.ndcg(np.array([weights.get(name, 0.0) for name in self.sources]))
+        return {name: round(value, 4) for name, value in {**alone, "blend": blend}.items()}
+
+
+def _discounts() -> Float64:
+    return 1 / np.log2(np.arange(2, K + 2))
+
+
+def _candidates(
+    surface: str, sources: Sequence[str], recommender: LocalRecommender, question: Question
+) -> tuple[Float64, NDArray[np.bool_]]:
+    """The z-scores of a question's candidates and whether each is right, as `Blend.rank` sees them."""
+    found = recommender.shard.search(question.query)
+    columns = {name: column.astype(np.float64) for name, column in found.scores.items()}
+    kept = candidates(surface, columns, question.query.count)
+    scores = np.zeros((len(kept), len(sources)))
+    for place, name in enumerate(sources):
+        if name in columns:
+            scores[:, place] = np.nan_to_num(standardized(columns[name][kept]))
+    return scores, np.array([found.item_ids[place] in question.relevant for place in kept.tolist()], np.bool_)
+
+
+def fit_surface(table: Table, least_popularity: float) -> Weights:
+    """Weights of one surface that add up to about 1; equal ones where there is nothing to learn from."""
+    start = np.ones(len(table.sources))
+    weights = climb(table.ndcg, start) if len(table.scores) else start
+    weights /= weights.sum()
+    place = table.sources.index("popularity")
+    weights[place] = max(weights[place], least_popularity)
+    # Four digits: more would say what the questions cannot.
+    rounded = {name: round(weight, 4) for name, weight in zip(table.sources, weights.tolist(), strict=True)}
+    return {name: weight for name, weight in rounded.items() if weight > 0}
+
+
+def climb(quality: Callable[[Float64], float], start: Float64) -> Float64:
+    """One weight after the other to where the quality is best, in finer and finer steps, until nothing gains.
+
+    Quality is a step function of the weights, so there is no gradient to follow; with a handful of weights this takes
+    some hundred looks.
+    """
+    weights, best = start.copy(), quality(start)
+    for factors in ((0.0, 0.25, 0.5, 2.0, 4.0), (0.5, 0.7, 1.4, 2.0), (0.8, 0.9, 1.1, 1.25)):
+        gained = True
+        while gained:
+            gained = False
+            for place in range(len(weights)):
+                for factor in factors:
+                    tried = weights.copy()
+                    # One that was dropped gets another chance from an eighth of its start.
+                    tried[place] = tried[place] * factor if tried[place] else start[place] / 8
+                    found = quality(tried)
+                    if found > best + 1e-6:
+                        weights, best, gained = tried, found, True
+    return weights
