@@ -17,14 +17,9 @@ class Log(Protocol):
 
     def info(self, message: str, **fields: Any) -> None: ...
 
-    def error(self, message: str, error: BaseException | None = None, **fields: Any) -> None: ...
-
 
 class AccessLog:
-    """Writes a line for every call that failed and for a `share` of those that did not.
-
-    A handler's exception that is no RpcError is a fault of this program and is written with its traceback.
-    """
+    """Writes a line for every call that failed and for a `share` of those that did not."""
 
     def __init__(self, clock: Clock, log: Log, rng: random.Random, share: float = 0.01) -> None:
         self._clock = clock
@@ -45,17 +40,13 @@ class AccessLog:
                 self._write(call, outcome, self._clock.seconds() - begin)
 
     def _write(self, call: Call, outcome: BaseException | None, seconds: float) -> None:
-        code = code_of(outcome)
         fields: dict[str, Any] = {
             "method": call.method.path,
-            "code": code,
+            "code": code_of(outcome),
             "milliseconds": round(1000 * seconds, 3),
             "peer": call.context.peer,
             "trace": trace_id(call.context.trace),
         }
-        if code == "UNKNOWN" and not isinstance(outcome, RpcError):
-            self._log.error("a handler failed", outcome, **fields)
-        elif isinstance(outcome, RpcError):
-            self._log.info("call", **fields, error=outcome.message)
-        else:
-            self._log.info("call", **fields)
+        if isinstance(outcome, RpcError):
+            fields["reason"] = outcome.message
+        self._log.info("call", **fields)

@@ -117,7 +117,4 @@ class Log:
         self.lines: list[dict[str, Any]] = []
 
     def info(self, message: str, **fields: Any) -> None:
-        self.lines.append({"level": "info", "message": message, **fields})
-
-    def error(self, message: str, error: BaseException | None = None, **fields: Any) -> None:
-        self.lines.append({"level": "error", "message": message, "error": error, **fields})
+        self.lines.append({"message": message, **fields})

@@ -14,7 +14,6 @@ from recmesh.mesh.resolver import EndpointAddress, Static
 from recmesh.rpc import Status, stack, tx
 from tests.mesh.kit import FOUND, LOST, REFUSED, UNREACHABLE, Log, Outcome, Recorder, Script, never, search
 
-
 USUAL = Policy()
 
 

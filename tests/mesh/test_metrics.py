@@ -55,14 +55,13 @@ def test_a_failed_call_is_always_logged() -> None:
     ).error()
     [line] = log.lines
     assert line == {
-        "level": "info",
         "message": "call",
         "method": METHOD,
         "code": "NOT_FOUND",
         "milliseconds": 0.0,
         "peer": "a:1",
         "trace": "0" * 32,
-        "error": "no such item",
+        "reason": "no such item",
     }
 
 
@@ -74,16 +73,7 @@ def test_a_share_of_the_successful_calls_is_logged() -> None:
     assert 60 < len(log.lines) < 140
 
 
-def test_a_fault_of_a_handler_is_logged_as_an_error_of_this_program() -> None:
-    log = Log()
-    with pytest.raises(KeyError):
-        Outcome(logged(log, Script(KeyError("x")))(search())).result()
-    [line] = log.lines
-    assert (line["level"], line["code"]) == ("error", "UNKNOWN")
-    assert isinstance(line["error"], KeyError)
-
-
-def test_a_cancelled_call_is_no_error_of_this_program() -> None:
+def test_a_cancelled_call_is_logged_as_such() -> None:
     log = Log()
     Outcome(logged(log, Script(never()))(search())).cancel()
-    assert [(line["level"], line["code"]) for line in log.lines] == [("info", "CANCELLED")]
+    assert [line["code"] for line in log.lines] == ["CANCELLED"]

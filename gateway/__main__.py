@@ -1,0 +1,73 @@
+"""Starts the gateway: python -m gateway --config FILE."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from gateway.service import Given, Recommender
+from gateway.settings import Settings
+from gateway.upstreams import Upstreams
+from gateway.versions import Versions
+from recmesh.mesh.backend import Surroundings
+from recmesh.mesh.door import Admission, door
+from recmesh.mesh.failure import code_of
+from recmesh.mesh.resolver import EndpointAddress
+from recmesh.ops.log import Logger
+from recmesh.ops.process import Process, Serving, run
+from recmesh.rpc import Handlers, RpcError, tx
+
+
+async def start(process: Process, settings: Settings) -> Serving:
+    """Returns when the gateway knows its services, or has waited long enough for them."""
+    given = Surroundings(process.clock, random.Random(), process.registry)
+
+    def connect(address: EndpointAddress) -> tx.Endpoint:
+        endpoint = tx.Endpoint(process.reactor, address.address, node_id=process.name)
+        process.on_stop(endpoint.close)
+        return endpoint
+
+    upstreams = Upstreams(settings, connect, given)
+    versions = Versions(upstreams, process.clock, Logger("gateway.versions"))
+    await versions.begin(settings.start_seconds)
+    _keep_polling(process, versions, settings.version_poll_seconds)
+    handlers = Handlers()
+    Recommender(settings, upstreams, versions, _given(process)).register(handlers)
+    admission = Admission(
+        settings.most_in_flight, settings.usual_seconds, settings.longest_seconds, settings.access_log_share
+    )
+    filters = door(given, Logger("recmesh.access"), admission)
+    return Serving(handlers, ("recmesh.v1.Recommender",), filters)
+
+
+def _given(process: Process) -> Given:
+    degraded = process.registry.counter(
+        "recmesh_gateway_degraded_total", "Stages that requests had to do without.", "stage", "code"
+    )
+
+    def on_away(stage: str, error: RpcError) -> None:
+        degraded.add(1, stage, code_of(error))
+
+    return Given(process.clock, time.time, random.SystemRandom(), on_away)
+
+
+def _keep_polling(process: Process, versions: Versions, seconds: float) -> None:
+    polling = Deferred.fromCoroutine(versions.keep_polling(seconds))
+
+    def ended(failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            Logger("gateway.versions").error("the services are not asked for their versions any more", failure.value)
+
+    polling.addErrback(ended)
+
+    async def stop() -> None:
+        polling.cancel()
+
+    process.on_stop(stop)
+
+
+if __name__ == "__main__":
+    run("gateway", Settings, start)

@@ -1,0 +1,136 @@
+"""Page: from ranked candidates to the items of an answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway import items
+from gateway.candidates import Candidates
+from gateway.columns import floats, ints
+from gateway.diversity import rearrange, unit_vectors, window_of
+from gateway.fresh import proposed, with_fresh
+from gateway.ranking import FRESH, Ranked, rank
+from gateway.reasons import Explaining
+from gateway.run import Run
+from recmesh.v1.common_pb2 import ScoredItem
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which part of the list is wanted, and how it is made."""
+
+    surface: str  # "recommend", "similar" or "search"
+    offset: int
+    count: int
+    candidates_per_source: int
+    diversity: float = 0.0
+    fresh_share: float = 0.0
+    explain: bool = False
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.count
+
+    @property
+    def candidates(self) -> int:
+        """How many each source proposes. A page that ends further down asks for as many as it ends at."""
+        return max(self.candidates_per_source, self.end)
+
+
+async def turn_to(
+    run: Run, wanted: Wanted, candidates: Candidates, history: Sequence[str] = (), asked: bool = False
+) -> list[ScoredItem]:
+    """The items of the page. `history`: the ids the search was made with; `asked`: it was made with a text."""
+    if not candidates.item_ids:
+        return []
+    window = window_of(wanted.count) if wanted.diversity else 1
+    fresh = proposed(candidates) if wanted.fresh_share else []
+    depth = 0 if fresh else window * math.ceil(wanted.end / window)  # 0: all, for a fresh item may stand far down
+    ranked = await rank(run, wanted.surface, candidates, depth, wanted.candidates)
+    order = list(ranked.order)
+    if wanted.diversity:
+        first = max(0, wanted.offset - len(fresh)) // window * window  # fresh items move others down, into the page
+        order[first:] = await _diversified(run, wanted.diversity, candidates, ranked, first, window)
+    places = with_fresh(order, candidates, fresh, wanted.fresh_share, wanted.end)
+    return await _Page(run, wanted, candidates, ranked, history, asked).items(places)
+
+
+async def _diversified(
+    run: Run, diversity: float, candidates: Candidates, ranked: Ranked, first: int, window: int
+) -> list[int]:
+    """The order from the place `first` on, each window of it rearranged."""
+    ids = [candidates.item_ids[place] for place in ranked.order[first:]]
+    vectors = unit_vectors(ids, await items.fetch(run, ids, vectors=True))
+    order = list[int]()
+    for begin in range(first, len(ranked.order), window):
+        places, relevance = ranked.order[begin : begin + window], ranked.scores[begin : begin + window]
+        rearranged = rearrange(relevance, vectors[begin - first : begin - first + window], diversity)
+        order += [places[each] for each in rearranged]
+        await run.clock.sleep(0)  # the calls of others go on between two windows
+    return order
+
+
+class _Page:
+    """Turns places among the candidates into items with titles, sources and reasons."""
+
+    def __init__(
+        self, run: Run, wanted: Wanted, candidates: Candidates, ranked: Ranked, history: Sequence[str], asked: bool
+    ) -> None:
+        self._run = run
+        self._wanted = wanted
+        self._candidates = candidates
+        self._ranked = ranked
+        self._rank_of = {place: rank for rank, place in enumerate(ranked.order)}
+        self._scores = {source: floats(column) for source, column in candidates.scores.items()}
+        because = {source: ints(column) for source, column in candidates.because.items()}
+        self._explaining = Explaining(wanted.surface, history, asked, because)
+
+    async def items(self, places: Sequence[int]) -> list[ScoredItem]:
+        ids, is_new = self._candidates.item_ids, self._candidates.is_new
+        scores = self._scores_of(places)
+        page = places[self._wanted.offset :]
+        sources = [self._sources_of(place, bool(is_new[place])) for place in page]
+        drafts = [
+            self._explaining.draft(place, spoke, bool(is_new[place])) if self._wanted.explain else []
+            for place, spoke in zip(page, sources, strict=True)
+        ]
+        named = [draft.item_id for each in drafts for draft in each if draft.item_id]
+        records = await items.fetch(self._run, [*(ids[place] for place in page), *named])
+        titles = {item_id: record.item.title for item_id, record in records.items()}
+        return [
+            ScoredItem(
+                id=ids[place],
+                score=score,
+                title=titles.get(ids[place], ""),
+                sources=spoke,
+                reasons=[draft(lambda item_id: titles.get(item_id) or item_id) for draft in why],
+            )
+            for place, score, spoke, why in zip(page, scores[self._wanted.offset :], sources, drafts, strict=True)
+        ]
+
+    def _scores_of(self, places: Sequence[int]) -> list[float]:
+        """What ranking gave. An item it left out has the score of the one it is put behind."""
+        scores = list[float]()
+        for place in places:
+            rank = self._rank_of.get(place)
+            scores.append(self._ranked.scores[rank] if rank is not None else scores[-1] if scores else 0.0)
+        return scores
+
+    def _sources_of(self, place: int, is_new: bool) -> list[str]:
+        """The sources that raised the item, the strongest first; where none did, the one that harmed it least."""
+        given = self._contributions_of(place)
+        ordered = sorted(given, key=lambda source: (-given[source], source))
+        spoke = [source for source in ordered if given[source] > 0] or ordered[:1]
+        return [*spoke, FRESH] if is_new else spoke
+
+    def _contributions_of(self, place: int) -> Mapping[str, float]:
+        rank = self._rank_of.get(place)
+        if rank is None:
+            return {}
+        return {
+            source: column[rank]
+            for source, column in self._ranked.contributions.items()
+            if source in self._scores and not math.isnan(self._scores[source][place])
+        }

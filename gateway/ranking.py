@@ -1,0 +1,76 @@
+"""Ranking: candidates in their final order, by the ranking service or, while that is away, by plain means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.candidates import Candidates
+from gateway.columns import floats, ints
+from gateway.run import STAGE_SHARE, Run
+from recmesh.v1.common_pb2 import SourceScores
+from recmesh.v1.ranking_pb2 import RankRequest
+
+FRESH: Final = "new"  # the source of items that came after the bundle: it proposes, the other sources judge
+
+ABOVE_ZERO: Final = frozenset({"itemknn", "transitions", "popularity", "title"})
+"""Sources that count what speaks for an item: they propose only what has a score above zero."""
+
+PLAIN_SOURCES: Final[Mapping[str, frozenset[str]]] = {
+    "recommend": frozenset({"ials", "itemknn", "transitions", "popularity", "title"}),
+    "similar": frozenset({"ials", "itemknn", "transitions", "content"}),
+    "search": frozenset({"content", "title"}),
+}
+"""Who has a say while ranking is away: on each surface the sources that propose for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Candidates in order."""
+
+    order: Sequence[int]  # indices into the candidates, best first
+    scores: Sequence[float]  # in that order
+    contributions: Mapping[str, Sequence[float]]  # what each source added to these scores, in that order
+
+
+async def rank(run: Run, surface: str, candidates: Candidates, count: int, candidates_per_source: int) -> Ranked:
+    """The best `count` (0: all), from each source's best `candidates_per_source` over all shards."""
+    request = RankRequest(
+        bundle_version=run.version,
+        surface=surface,
+        item_ids=candidates.item_ids,
+        sources=[SourceScores(source=source, scores=scores) for source, scores in candidates.scores.items()],
+        count=count,
+        candidates_per_source=candidates_per_source,
+    )
+    answer = await run.unless_away("ranking", run.upstreams.ranking.rank(request, run.context(STAGE_SHARE)))
+    if answer is None:
+        return plain(surface, candidates, count, candidates_per_source)
+    contributions = {column.source: floats(column.scores) for column in answer.contributions}
+    return Ranked(ints(answer.order), floats(answer.scores), contributions)
+
+
+def plain(surface: str, candidates: Candidates, count: int, candidates_per_source: int) -> Ranked:
+    """By the mean over the sources of 1 for a source's best candidate, down to 0 for what it does not propose."""
+    item_ids = candidates.item_ids
+    votes = {
+        source: _votes(source, floats(column), item_ids, candidates_per_source)
+        for source, column in candidates.scores.items()
+        if source in PLAIN_SOURCES[surface]
+    }
+    mean = dict[int, float]()
+    for given in votes.values():
+        for place, vote in given.items():
+            mean[place] = mean.get(place, 0.0) + vote / len(votes)
+    order = sorted(mean, key=lambda place: (-mean[place], item_ids[place]))[: count or None]
+    contributions = {source: [given.get(place, 0.0) / len(votes) for place in order] for source, given in votes.items()}
+    return Ranked(order, [mean[place] for place in order], contributions)
+
+
+def _votes(source: str, scores: Sequence[float], item_ids: Sequence[str], most: int) -> Mapping[int, float]:
+    least = 0.0 if source in ABOVE_ZERO else -math.inf
+    proposed = [place for place, score in enumerate(scores) if score > least]  # never NaN
+    best = sorted(proposed, key=lambda place: (-scores[place], item_ids[place]))[:most]
+    return {place: 1.0 - rank / len(best) for rank, place in enumerate(best)}

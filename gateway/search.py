@@ -1,0 +1,53 @@
+"""SearchItems: items that match a text, by meaning and by title."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway import candidates, vectors
+from gateway.page import Wanted, turn_to
+from gateway.run import Run
+from gateway.validate import DEFAULT_COUNT, check_page, check_query, check_selection
+from gateway.vectors import Vectors
+from recmesh.v1.recommender_pb2 import SearchItemsRequest, SearchItemsResponse
+from recmesh.v1.retrieval_pb2 import SearchRequest
+
+
+def check(request: SearchItemsRequest) -> None:
+    check_query("query", request.query)
+    check_page(request.offset, _count(request))
+    check_selection(request.filter, request.exclude_item_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Answers a request that `check` let pass."""
+
+    candidates_per_source: int
+    new_id: Callable[[], str]
+
+    async def __call__(self, run: Run, request: SearchItemsRequest) -> SearchItemsResponse:
+        meaning = await vectors.of_text(run, request.query) or Vectors()
+        wanted = Wanted("search", request.offset, _count(request), self.candidates_per_source, explain=request.explain)
+        search = SearchRequest(
+            count=wanted.candidates,
+            factors=meaning.factors,
+            content=meaning.content,
+            text=request.query,
+            exclude_item_ids=request.exclude_item_ids,
+            filter=request.filter,
+        )
+        found = await candidates.search(run, search)
+        return SearchItemsResponse(
+            items=await turn_to(run, wanted, found, asked=True),
+            bundle_version=run.version,
+            degraded=run.degraded,
+            shards_total=found.shards_total,
+            shards_answered=found.shards_answered,
+            impression_id=self.new_id(),
+        )
+
+
+def _count(request: SearchItemsRequest) -> int:
+    return request.count if request.HasField("count") else DEFAULT_COUNT

@@ -1,0 +1,99 @@
+"""The Recommender service: each method checks its request and hands it to what answers it."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway import catalogue, feedback, recommend, search, similar
+from gateway.catalogue import Catalogue
+from gateway.feedback import Feedback
+from gateway.recommend import Recommend
+from gateway.run import Run
+from gateway.search import Search
+from gateway.settings import Settings
+from gateway.similar import Similar
+from gateway.status import MeshStatus
+from gateway.upstreams import Upstreams
+from gateway.validate import check_tenant
+from gateway.versions import Versions
+from recmesh.rpc import Clock, Context, RpcError
+from recmesh.v1 import recommender_pb2 as pb
+from recmesh.v1.recommender_rpc import RecommenderBase
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the service is given from outside."""
+
+    clock: Clock
+    wall_time: Callable[[], float]  # Unix seconds, for events and changes
+    rng: random.Random  # of ids that nobody may guess
+    on_away: Callable[[str, RpcError], None]  # told of every stage an answer had to do without
+
+    def new_id(self) -> str:
+        return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+
+
+class Recommender(RecommenderBase):
+    """What applications ask of recmesh."""
+
+    def __init__(self, settings: Settings, upstreams: Upstreams, versions: Versions, given: Given) -> None:
+        each = settings.candidates_per_source
+        self._upstreams = upstreams
+        self._versions = versions
+        self._given = given
+        self._recommend = Recommend(each, settings.fresh_share, given.wall_time, given.new_id)
+        self._similar = Similar(each, given.new_id)
+        self._search = Search(each, given.new_id)
+        self._catalogue = Catalogue(given.wall_time)
+        self._feedback = Feedback(given.wall_time, given.new_id)
+        self._status = MeshStatus(upstreams, versions, given.clock, given.clock.seconds())
+
+    def _run(self, context: Context, version: str) -> Run:
+        return Run(self._upstreams, self._given.clock, context, version, self._given.on_away)
+
+    async def recommend(self, request: pb.RecommendRequest, context: Context) -> pb.RecommendResponse:
+        check_tenant(request.tenant)
+        recommend.check(request)
+        return await self._recommend(self._run(context, self._versions.choose(request.bundle_version)), request)
+
+    async def similar_items(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:
+        check_tenant(request.tenant)
+        similar.check(request)
+        return await self._similar(self._run(context, self._versions.choose(request.bundle_version)), request)
+
+    async def search_items(self, request: pb.SearchItemsRequest, context: Context) -> pb.SearchItemsResponse:
+        check_tenant(request.tenant)
+        search.check(request)
+        return await self._search(self._run(context, self._versions.choose(request.bundle_version)), request)
+
+    async def put_items(self, request: pb.PutItemsRequest, context: Context) -> pb.PutItemsResponse:
+        check_tenant(request.tenant)
+        catalogue.check_put(request)
+        return await self._catalogue.put(self._run(context, self._versions.choose("")), request)
+
+    async def delete_items(self, request: pb.DeleteItemsRequest, context: Context) -> pb.DeleteItemsResponse:
+        check_tenant(request.tenant)
+        catalogue.check_delete(request)
+        return await self._catalogue.delete(self._run(context, ""), request)
+
+    async def record_feedback(self, request: pb.RecordFeedbackRequest, context: Context) -> pb.RecordFeedbackResponse:
+        check_tenant(request.tenant)
+        feedback.check_record(request)
+        return await self._feedback.record(self._run(context, ""), request)
+
+    async def delete_user(self, request: pb.DeleteUserRequest, context: Context) -> pb.DeleteUserResponse:
+        check_tenant(request.tenant)
+        feedback.check_delete(request)
+        return await self._feedback.delete(self._run(context, ""), request)
+
+    async def get_history(self, request: pb.GetHistoryRequest, context: Context) -> pb.GetHistoryResponse:
+        check_tenant(request.tenant)
+        feedback.check_history(request)
+        return await self._feedback.history(self._run(context, self._versions.choose("")), request)
+
+    async def status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
+        return self._status()

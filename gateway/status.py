@@ -1,0 +1,47 @@
+"""Status: how the mesh looks from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.upstreams import Upstreams
+from gateway.versions import Versions
+from recmesh import __version__
+from recmesh.mesh.backend import Backend
+from recmesh.mesh.balancer import Replica
+from recmesh.rpc import Clock
+from recmesh.v1.recommender_pb2 import EndpointStatus, StatusResponse, UpstreamStatus
+
+
+@dataclass(frozen=True, slots=True)
+class MeshStatus:
+    """Describes every upstream without asking any: it answers while they are away."""
+
+    upstreams: Upstreams
+    versions: Versions
+    clock: Clock
+    started: float  # on that clock
+
+    def __call__(self) -> StatusResponse:
+        return StatusResponse(
+            bundle_version=self.versions.current,
+            serving=bool(self.versions.current),
+            build=__version__,
+            uptime_seconds=self.clock.seconds() - self.started,
+            upstreams=[self._upstream(each) for each in self.upstreams.backends],
+        )
+
+    def _upstream(self, backend: Backend) -> UpstreamStatus:
+        endpoints = [self._endpoint(replica) for replica in backend.replicas]
+        return UpstreamStatus(service=backend.name, shard=backend.shard, endpoints=endpoints)
+
+    def _endpoint(self, replica: Replica) -> EndpointStatus:
+        return EndpointStatus(
+            address=replica.endpoint.address,
+            state=replica.state,
+            in_flight=replica.in_flight,
+            calls=replica.calls,
+            failures=replica.failures,
+            last_error=replica.last_error,
+            bundle_versions=self.versions.reported(replica.endpoint.id),
+        )

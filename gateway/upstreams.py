@@ -1,0 +1,79 @@
+"""The services behind the gateway, each behind its policies."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.settings import Settings
+from recmesh.mesh.backend import Backend, Policy, Surroundings, backend
+from recmesh.mesh.balancer import Connection, Replica
+from recmesh.mesh.resolver import EndpointAddress, Static
+from recmesh.rpc import Channel
+from recmesh.v1.embedding_rpc import EmbeddingStub
+from recmesh.v1.feedback_rpc import FeedbackStub
+from recmesh.v1.models_rpc import ModelsStub
+from recmesh.v1.ranking_rpc import RankingStub
+from recmesh.v1.retrieval_rpc import RetrievalStub
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of a service, asked for itself."""
+
+    backend: Backend
+    replica: Replica
+    models: ModelsStub
+
+
+class Shard:
+    """One part of the catalogue: any of its replicas answers, all of them are told of changes."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.retrieval = RetrievalStub(Channel(backend))
+        self.replicas = [RetrievalStub(Channel(backend.only(each))) for each in backend.replicas]
+
+    def __str__(self) -> str:
+        addresses = ", ".join(replica.endpoint.address for replica in self.backend.replicas)
+        return f"shard {self.backend.shard} ({addresses})"
+
+
+class Upstreams:
+    """Typed stubs of every service, and the backends behind them for whoever wants to look."""
+
+    def __init__(
+        self, settings: Settings, connect: Callable[[EndpointAddress], Connection], given: Surroundings
+    ) -> None:
+        policy = Policy(settings.call_seconds, settings.attempt_seconds, settings.attempts)
+
+        def to(name: str, addresses: Sequence[Sequence[str]], shard: int = 0) -> Backend:
+            return backend(name, Static.of(*addresses), connect, given, policy, shard)
+
+        told = settings.upstreams
+        embedding, ranking = to("embedding", [told.embedding]), to("ranking", [told.ranking])
+        feedback = to("feedback", [told.feedback])
+        retrieval = [to("retrieval", told.retrieval, shard) for shard in range(len(told.retrieval))]
+        self.backends: Sequence[Backend] = (embedding, *retrieval, ranking, feedback)
+        self.embedding = EmbeddingStub(Channel(embedding))
+        self.ranking = RankingStub(Channel(ranking))
+        self.feedback = FeedbackStub(Channel(feedback))
+        self.shards: Sequence[Shard] = tuple(Shard(each) for each in retrieval)
+
+    def processes(self) -> Iterator[Process]:
+        for each in self.backends:
+            for replica in each.replicas:
+                yield Process(each, replica, ModelsStub(Channel(each.only(replica))))
+
+    def by_shard(self, item_ids: Iterable[str]) -> Mapping[int, list[str]]:
+        """The ids, each once, under the shard that owns them."""
+        owned = dict[int, list[str]]()
+        for item_id in dict.fromkeys(item_ids):
+            owned.setdefault(shard_of(item_id, len(self.shards)), []).append(item_id)
+        return owned
+
+
+def shard_of(item_id: str, shards: int) -> int:
+    """The shard that owns an item; retrieval divides the catalogue by the same rule."""
+    return zlib.crc32(item_id.encode()) % shards

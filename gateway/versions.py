@@ -1,0 +1,140 @@
+"""Versions: which model bundle answers, namely the newest that every process reports as loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.upstreams import Process, Upstreams
+from recmesh.ops.log import Logger
+from recmesh.rpc import Clock, Context, RpcError, Status
+from recmesh.v1.models_pb2 import ListModelsRequest, ListModelsResponse
+
+START_POLL_SECONDS: Final = 0.2
+STRAGGLERS_SECONDS: Final = 3.0
+"""How long a start waits for the last replicas once every service and shard has one that answers."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What one process said of itself the last time it was asked with success."""
+
+    versions: Mapping[str, float] = field(default_factory=dict)  # to the time each was made
+    answered: bool = False  # it did the last time
+    heard: bool = False  # it ever did
+    complaint: str = ""
+
+
+class Versions:
+    """Asks every process again and again.
+
+    One that never answered has no say; one that fell silent keeps its say as long as that leaves a version to choose.
+    """
+
+    def __init__(self, upstreams: Upstreams, clock: Clock, log: Logger) -> None:
+        self._shards = len(upstreams.shards)
+        self._processes = tuple(upstreams.processes())
+        self._clock = clock
+        self._log = log
+        self._reports = {process.replica.endpoint.id: Report() for process in self._processes}
+        self.current = ""
+        """The version in service; empty: none is loaded everywhere."""
+
+    def reported(self, endpoint_id: str) -> list[str]:
+        """The versions of one process, newest first."""
+        return _newest_first(self._reports[endpoint_id].versions)
+
+    def choose(self, requested: str) -> str:
+        """The version a request is answered from."""
+        if not self.current:
+            raise RpcError(Status.UNAVAILABLE, self._why_none())
+        if not requested or requested == self.current:
+            return self.current
+        everywhere = self._everywhere()
+        if requested not in everywhere:
+            loaded = ", ".join(everywhere)
+            message = f"bundle_version {requested[:64]!r} is not loaded by every service; these are: {loaded}"
+            raise RpcError(Status.FAILED_PRECONDITION, message)
+        return requested
+
+    async def begin(self, seconds: float) -> None:
+        """Returns when all processes have answered, or a few seconds after each service and shard has one that did, or
+        after `seconds`."""
+        end = self._clock.seconds() + seconds
+        await self.poll()
+        while self._clock.seconds() < end and not all(report.answered for report in self._reports.values()):
+            if self._every_backend_answers():
+                end = min(end, self._clock.seconds() + STRAGGLERS_SECONDS)
+            await self._clock.sleep(START_POLL_SECONDS)
+            await self.poll()
+
+    async def keep_polling(self, seconds: float) -> None:
+        """Never returns."""
+        while True:
+            await self._clock.sleep(seconds)
+            await self.poll()
+
+    async def poll(self) -> None:
+        await self._clock.settled(*(self._ask(process) for process in self._processes))
+        everywhere = self._everywhere()
+        newest = everywhere[0] if everywhere else ""
+        if newest != self.current:
+            self._log.info("bundle version chosen", version=newest or None, before=self.current or None)
+            self.current = newest
+
+    async def _ask(self, process: Process) -> None:
+        report = self._reports[process.replica.endpoint.id]
+        try:
+            answer = await process.models.list(ListModelsRequest(), Context())
+        except RpcError:
+            report.answered = False
+            return
+        report.answered = report.heard = True
+        complaint = self._complaint(process, answer)
+        if complaint and complaint != report.complaint:
+            self._log.error("a process is not what the configuration says", complaint=complaint)
+        report.complaint = complaint
+        report.versions = {} if complaint else {model.version: model.created for model in answer.models}
+
+    def _complaint(self, process: Process, answer: ListModelsResponse) -> str:
+        """A process of another shard would make items appear twice and others never."""
+        expected = process.backend.shard, self._shards
+        if process.backend.name != "retrieval" or (answer.shard, answer.shards or 1) == expected:
+            return ""
+        return (
+            f"{process.replica.endpoint.address} is shard {answer.shard} of {answer.shards or 1}, and the gateway's "
+            f"configuration has it as shard {expected[0]} of {expected[1]}"
+        )
+
+    def _every_backend_answers(self) -> bool:
+        answering = {id(p.backend) for p in self._processes if self._reports[p.replica.endpoint.id].answered}
+        return len(answering) == len({id(process.backend) for process in self._processes})
+
+    def _everywhere(self) -> list[str]:
+        heard = [report for report in self._reports.values() if report.heard]
+        answered = [report for report in heard if report.answered]
+        return _newest_first(_common(heard)) or _newest_first(_common(answered))
+
+    def _why_none(self) -> str:
+        states = [f"{process.backend.name} {self._state_of(process)}" for process in self._processes]
+        return f"no bundle version is loaded by every service: {'; '.join(states)}"
+
+    def _state_of(self, process: Process) -> str:
+        report = self._reports[process.replica.endpoint.id]
+        if report.complaint:
+            return report.complaint
+        said = f"has {', '.join(_newest_first(report.versions)) or 'none'}" if report.answered else "does not answer"
+        return f"{process.replica.endpoint.address} {said}"
+
+
+def _common(reports: Sequence[Report]) -> Mapping[str, float]:
+    """The versions that all have."""
+    if not reports:
+        return {}
+    first, *others = (report.versions for report in reports)
+    return {version: created for version, created in first.items() if all(version in each for each in others)}
+
+
+def _newest_first(versions: Mapping[str, float]) -> list[str]:
+    return sorted(versions, key=lambda version: (versions[version], version), reverse=True)
