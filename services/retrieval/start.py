@@ -36,7 +36,7 @@ async def start(process: Process, settings: Settings) -> Serving:
     build = partial(build_replica, log=log, shard=shard, shards=shards)
     versions = await open_versions(settings, workers, build, partial(bring_up_to_date, log=log))
     catalogue = Catalogue(log, versions)
-    if settings.peers:
+    if settings.other_replicas:
         await _catch_up(process, settings, catalogue)
     items = process.registry.gauge("recmesh_retrieval_items", "Items of the newest version, put ones included.")
     items.ask(lambda: len(versions.get("").model.items))
@@ -46,7 +46,8 @@ async def start(process: Process, settings: Settings) -> Serving:
 
 async def _catch_up(process: Process, settings: Settings, catalogue: Catalogue) -> None:
     """Once before the process serves, but not for long: all replicas may be starting. Then every few seconds."""
-    endpoints = {address: tx.Endpoint(process.reactor, address, node_id=process.name) for address in settings.peers}
+    peers = settings.other_replicas
+    endpoints = {address: tx.Endpoint(process.reactor, address, node_id=process.name) for address in peers}
     patience = Timeout(process.clock, PEER_SECONDS)
     stubs = {address: RetrievalStub(Channel(stack(patience, to=each))) for address, each in endpoints.items()}
     catch_up = CatchUp(process.clock, catalogue, stubs, settings.shard, settings.shards)
