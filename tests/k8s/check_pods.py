@@ -6,10 +6,12 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from recmesh.ops.settings import ADMIN_OFFSET, ProcessSettings
 from tests.k8s.cluster import Cluster, Workload, matches, walk
+from tests.k8s.kustomize import Document
 
 QUANTITY: Final = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 UNITS: Final = {
@@ -82,13 +84,18 @@ def settings(cluster: Cluster) -> Iterator[str]:
         for key, port in (("listen", "wire"), ("admin", "admin")):
             if told.get(key) != f"0.0.0.0:{workload.ports.get(port)}":
                 yield f"{where}: {key} = {told.get(key)!r} is not its container port {port}"
-        mounts = {mount["mountPath"]: mount for mount in workload.container.get("volumeMounts", ())}
-        if "bundle" in told and not mounts.get(told["bundle"], {}).get("readOnly"):
+        if "bundle" in told and not _mount(workload, told["bundle"]).get("readOnly"):
             yield f"{where}: bundle = {told['bundle']!r} is not mounted, or not read only"
-        if "state" in told and mounts.get(told["state"], {}).get("name") not in workload.claims:
+        if "state" in told and _mount(workload, told["state"]).get("name") not in workload.claims:
             yield f"{where}: state = {told['state']!r} does not outlive the pod"
         if not _has_node_id(workload):
             yield f"{where}: RECMESH_NODE_ID is not the pod's name"
+
+
+def _mount(workload: Workload, path: str) -> Document:
+    """The mount that holds a path; empty where there is none."""
+    mounts = workload.container.get("volumeMounts", ())
+    return next((mount for mount in mounts if PurePosixPath(path).is_relative_to(mount["mountPath"])), {})
 
 
 def _has_node_id(workload: Workload) -> bool:
