@@ -39,21 +39,32 @@ def connect(path: Path, schema: str, application: int, *, read_only: bool = Fals
     """The database, made where it is missing; StartError where it is something else or cannot be used."""
     try:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = ON")  # what users had erased is overwritten
-        found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-        if found == [0, 0] and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-            connection.executescript(
-                f"BEGIN IMMEDIATE; {schema}; PRAGMA application_id = {application};"
-                f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-            )
-        elif found != [application, SCHEMA_VERSION]:
-            raise StartError(f"{path} is a database of another program or version; set state to another folder")
+    except sqlite3.Error as error:
+        raise StartError(f"{path}: {error}; set state to a folder this process can write") from error
+    try:
+        _prepare(connection, path, schema, application)
         connection.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
     except sqlite3.Error as error:
+        connection.close()
         raise StartError(f"{path}: {error}; restore it, or set state to another folder") from error
+    except StartError:
+        connection.close()
+        raise
     return connection
+
+
+def _prepare(connection: Connection, path: Path, schema: str, application: int) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")  # what users had erased is overwritten
+    found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    if found == [0, 0] and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {schema}; PRAGMA application_id = {application};"
+            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
+    elif found != [application, SCHEMA_VERSION]:
+        raise StartError(f"{path} is a database of another program or version; set state to another folder")
 
 
 @dataclass(frozen=True, slots=True)

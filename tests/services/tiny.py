@@ -12,9 +12,7 @@ from models.content import inverse_frequencies, unit_rows
 from models.data import Interactions, ItemInfo
 from models.histories import add_histories
 from models.ials import IalsConfig, Solver
-from models.itemknn import ItemKnnConfig
 from models.sparse import Int64, Rows
-from models.transitions import TransitionsConfig
 from models.writer import BundleWriter, Parts
 
 ITEMS = [f"i{number}" for number in range(30)]
