@@ -48,6 +48,7 @@ class Prepared:
 
     interactions: Interactions
     items: Sequence[ItemInfo]
+    event_weights: Mapping[str, float]  # what the interactions were weighted by
     report: CleaningReport
 
 
@@ -97,7 +98,7 @@ def prepare(dataset: Dataset, config: PreprocessingConfig) -> Prepared:
         units=units,
         normalised_texts=texts,
     )
-    return Prepared(interactions, catalogue, report)
+    return Prepared(interactions, catalogue, weights, report)
 
 
 def seconds(timestamps: Float64) -> tuple[Float64, Mapping[str, int]]:

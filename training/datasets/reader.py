@@ -35,7 +35,7 @@ def read_dataset(path: Path, rejects: Rejects, progress: Progress) -> Dataset:
     if not len(events):
         raise DatasetError(f"{path}: there is not one usable interaction in {', '.join(found.values())}")
     return Dataset(
-        name=spec.name or path.resolve().name.partition(".")[0],
+        name=dataset_name(path),
         path=path,
         layout=spec.layout,
         events=events,
@@ -48,6 +48,15 @@ def read_dataset(path: Path, rejects: Rejects, progress: Progress) -> Dataset:
         not_read=files.not_read(),
         fingerprint=files.fingerprint(),
     )
+
+
+def dataset_name(path: Path) -> str:
+    """What dataset.toml calls it, or the name of the directory."""
+    if not path.exists():
+        raise DatasetError(f"{path}: no such directory; name the directory that holds the dataset")
+    given, _ = read_dataset_toml(path)
+    whole = path.resolve().name
+    return given.name or (whole.partition(".")[0] if path.is_file() else whole)
 
 
 def _tables(spec: DatasetSpec, files: SourceFiles, given: DatasetSpec) -> dict[str, str]:

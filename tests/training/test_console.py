@@ -1,0 +1,62 @@
+"""What commands show on a terminal and in a log."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+from training.console import Console, table
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_log_gets_a_line_at_the_beginning_and_the_end_of_a_stage() -> None:
+    clock, err = Clock(), io.StringIO()
+    console = Console(io.StringIO(), err, clock)
+    with console.stage("count", 3) as stage:
+        stage.advance()
+        clock.now += 1.5
+    assert err.getvalue() == "count ...\ncount: 1.5 s\n"
+
+
+def test_a_terminal_gets_a_bar_with_the_time_left() -> None:
+    err = Terminal()
+    with Console(io.StringIO(), err).stage("count", 4) as stage:
+        stage.advance(4)
+    assert "count: 100%" in err.getvalue()
+    assert "4/4 [" in err.getvalue() and "<" in err.getvalue(), "elapsed<left"
+
+
+def test_seconds_of_stages_of_one_name_add_up_also_of_those_that_fail() -> None:
+    clock, out = Clock(), io.StringIO()
+    console = Console(out, io.StringIO(), clock)
+    with console.stage("a", 1):
+        clock.now += 2
+    with contextlib.suppress(RuntimeError), console.stage("b", 1):
+        clock.now += 3
+        raise RuntimeError
+    with console.stage("a", 1):
+        clock.now += 4
+    assert console.seconds == {"a": 6.0, "b": 3.0}
+    console.summary()
+    assert out.getvalue().startswith("9.0 s (a 6.0, b 3.0), ")
+    assert out.getvalue().endswith(" MiB at most\n")
+
+
+def test_tables_line_up() -> None:
+    assert list(table(("model", "k"), [("blend", "0.25"), ("x", "1")])) == [
+        "model     k",
+        "blend  0.25",
+        "x         1",
+    ]

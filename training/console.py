@@ -1,0 +1,92 @@
+"""What a command shows: results on standard output, how far it is on standard error."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TextIO
+
+from tqdm import tqdm
+
+from training.progress import Stage
+
+_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
+
+
+class Console:
+    """Two streams and a stopwatch; a Progress that draws bars on a terminal and writes lines elsewhere."""
+
+    def __init__(self, out: TextIO, err: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._out = out
+        self._err = err
+        self._clock = clock
+        self._begun = clock()
+        self.seconds: dict[str, float] = {}  # by stage, in the order they began
+
+    def say(self, line: str = "") -> None:
+        self._out.write(line + "\n")
+
+    def complain(self, line: str) -> None:
+        self._err.write(line + "\n")
+
+    def stage(self, name: str, total: int) -> AbstractContextManager[Stage]:
+        return self._stage(name, total)
+
+    @contextmanager
+    def _stage(self, name: str, total: int) -> Iterator[Stage]:
+        begun = self._clock()
+        self.seconds.setdefault(name, 0.0)
+        shown: _Bar | _Lines = _Bar(name, total, self._err) if self._err.isatty() else _Lines(name, self._err)
+        try:
+            yield shown
+        finally:
+            self.seconds[name] += self._clock() - begun
+            shown.finish(self._clock() - begun)
+
+    def summary(self) -> None:
+        """Where the time went, and the most memory the process held."""
+        whole = self._clock() - self._begun
+        stages = ", ".join(f"{name} {spent:.1f}" for name, spent in self.seconds.items())
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
+        self.say(f"{whole:.1f} s ({stages}), {peak / 2**20:,.0f} MiB at most")
+
+
+class _Bar:
+    """A bar with the time left."""
+
+    def __init__(self, name: str, total: int, stream: TextIO) -> None:
+        self._bar = tqdm(total=total, desc=name, file=stream, dynamic_ncols=True)
+
+    def advance(self, n: int = 1) -> None:
+        self._bar.update(n)
+
+    def finish(self, seconds: float) -> None:
+        self._bar.close()
+
+
+class _Lines:
+    """A line when a stage begins and when it ends, for logs."""
+
+    def __init__(self, name: str, stream: TextIO) -> None:
+        self._name = name
+        self._stream = stream
+        stream.write(f"{name} ...\n")
+        stream.flush()
+
+    def advance(self, n: int = 1) -> None:
+        pass
+
+    def finish(self, seconds: float) -> None:
+        self._stream.write(f"{self._name}: {seconds:.1f} s\n")
+        self._stream.flush()
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines of columns: the first to the left, the others, numbers, to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for first, *others in (header, *rows):
+        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        yield "  ".join((first.ljust(widths[0]), *cells)).rstrip()
