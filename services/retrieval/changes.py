@@ -97,7 +97,7 @@ class ChangeLog:
     ) -> Deferred[Sequence[Change]]:
         """The changes that hold, as stored. `cursor`, stored with them: how far (peer, version, sequence) was read."""
         size = sum(len(change.item) + sum(map(sum, map(_sizes, change.vectors.values()))) for change in changes)
-        work = partial(_write, changes, cursor, int(self._now() * 1e6))
+        work = partial(write_changes, changes, cursor, int(self._now() * 1e6))
         return self.writer.write(work, committed, rows=len(changes) + 1, size=size)
 
     def after(self, sequence: int, version: str, limit: int = -1, reader: Connection | None = None) -> Sequence[Change]:
@@ -130,7 +130,7 @@ def _last_sequence(connection: Connection) -> int:
     return int(connection.execute("SELECT max(sequence) FROM changes").fetchone()[0] or 0)
 
 
-def _write(
+def write_changes(
     changes: Sequence[Change], cursor: tuple[str, str, int] | None, now: int, connection: Connection
 ) -> Sequence[Change]:
     # Microseconds of the clock: a log that was lost and begun anew continues above what peers have read of the old one.
