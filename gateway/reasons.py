@@ -11,29 +11,36 @@ from recmesh.v1.common_pb2 import Reason
 
 MOST: Final = 2  # of an item; the third says nothing that would change a mind
 
-BECAUSE: Final[Mapping[str, Mapping[str, str]]] = {
-    "recommend": {"transitions": "often chosen after {}", "": "because you liked {}"},
-    "similar": {"transitions": "often chosen after {}", "": "liked by those who liked {}"},
+GOES_BACK: Final[Mapping[str, Mapping[str, str]]] = {
+    "recommend": {
+        "itemknn": "because you liked {}",
+        "transitions": "often chosen after {}",
+    },
+    "similar": {
+        "ials": "liked by those who liked {}",
+        "itemknn": "liked by those who liked {}",
+        "transitions": "often chosen after {}",
+        "content": "its description resembles that of {}",
+    },
     "search": {},
 }
-"""By surface and source, where an entry of the history spoke for the item."""
+"""By surface and source, where it is one item that spoke for this one."""
 
-WORDS: Final[Mapping[str, Mapping[str, str]]] = {
-    "recommend": {"ials": "fits your taste", "content": "its description resembles what you liked"},
-    "similar": {"content": "its description resembles that of {}"},
-    "search": {},
-}
-"""By surface and source, where no single entry did."""
-
-ANYWHERE: Final[Mapping[str, str]] = {
-    "popularity": "popular with everyone",
-    "content": "its description resembles what you asked for",
-    "title": "its title matches what you asked for",
+STANDS_ALONE: Final[Mapping[str, str]] = {
+    "ials": "fits your taste",
     "itemknn": "liked by people like you",
     "transitions": "often chosen next",
-    "ials": "fits your taste",
+    "popularity": "popular with everyone",
+    "content": "its description resembles what you liked",
+    "title": "its title matches what you asked for",
     FRESH: "new in the catalogue",
 }
+
+ASKED_FOR: Final[Mapping[str, str]] = {
+    "ials": "liked by those who like such items",
+    "content": "its description resembles what you asked for",
+}
+"""The same where a text was asked with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +73,15 @@ class Explaining:
         return [self._draft(source, place) for source in sources[:MOST]]
 
     def _draft(self, source: str, place: int) -> Draft:
-        entry = self.because[source][place] if source in self.because else -1
-        phrases = BECAUSE[self.surface]
-        if 0 <= entry < len(self.item_ids) and phrases:
-            return Draft(source, phrases.get(source, phrases[""]), self.item_ids[entry])
-        text = ANYWHERE.get(source, source)
-        if not self.asked:
-            text = WORDS[self.surface].get(source, text)
-        if "{}" in text:
-            return Draft(source, text, self.item_ids[0])
-        return Draft(source, text)
+        phrase = GOES_BACK[self.surface].get(source)
+        entry = self._entry(source, place)
+        if phrase and 0 <= entry < len(self.item_ids):
+            return Draft(source, phrase, self.item_ids[entry])
+        alone = STANDS_ALONE.get(source, source)
+        by_text = self.asked and (source == "content" or not self.item_ids)  # a known taste stays the user's
+        return Draft(source, ASKED_FOR.get(source, alone) if by_text else alone)
+
+    def _entry(self, source: str, place: int) -> int:
+        if self.surface == "similar":
+            return 0  # the item that was asked about
+        return self.because[source][place] if source in self.because else -1

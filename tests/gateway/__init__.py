@@ -1,0 +1,1 @@
+"""The gateway over scripted services, joined in memory on a clock the test moves."""

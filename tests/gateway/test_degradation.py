@@ -1,0 +1,163 @@
+"""What an answer does without a stage, and that it says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from recmesh.rpc import Context, RpcError, Status
+from recmesh.v1.recommender_pb2 import HistoryItem, RecommendRequest, SearchItemsRequest, SimilarItemsRequest
+from tests.gateway.kit import DOWN, Mesh
+from tests.gateway.test_recommend import FILMS, MANY, ids
+
+
+def mesh_without(*names: str, replicas: int = 1) -> Mesh:
+    mesh = Mesh(FILMS, replicas=replicas)
+    mesh.history("ripley", "alien")
+    mesh.down(*names)
+    return mesh
+
+
+ASK = RecommendRequest(user_id="ripley", explain=True)
+
+
+def test_without_feedback_the_popular_items_are_given() -> None:
+    mesh = mesh_without("feedback")
+    answer = mesh.answer(mesh.ask.recommend(ASK))
+    assert ids(answer) == ["toys", "alien", "aliens", "amelie", "solaris"]
+    assert answer.degraded == ["feedback"] and not answer.personalized
+    assert mesh.away == ["feedback"]
+
+
+def test_without_feedback_the_requests_history_serves() -> None:
+    mesh = mesh_without("feedback")
+    answer = mesh.answer(mesh.ask.recommend(RecommendRequest(history=[HistoryItem(item_id="alien")])))
+    assert answer.personalized and answer.degraded == []
+
+
+def test_without_embedding_the_sources_that_need_no_vector_answer() -> None:
+    mesh = mesh_without("embedding")
+    answer = mesh.answer(mesh.ask.recommend(ASK))
+    assert ids(answer) == ["toys", "aliens", "amelie", "solaris"]
+    assert answer.degraded == ["embedding"] and answer.personalized
+    sources = {source for item in answer.items for source in item.sources}
+    assert sources == {"popularity", "itemknn"}
+
+
+def test_without_embedding_a_text_is_still_looked_for_in_titles() -> None:
+    mesh = mesh_without("embedding")
+    answer = mesh.answer(mesh.ask.search_items(SearchItemsRequest(query="Solaris")))
+    assert answer.items[0].id == "solaris" and answer.degraded == ["embedding"]
+
+
+@pytest.mark.parametrize("shard", [0, 1])
+def test_without_a_shard_the_answer_is_partial_and_says_so(shard: int) -> None:
+    mesh = mesh_without(str(shard))
+    answer = mesh.answer(mesh.ask.recommend(ASK))
+    assert set(ids(answer)) == set(mesh.retrieval[f"{1 - shard}-0"].films) - {"alien"}
+    assert (answer.shards_total, answer.shards_answered) == (2, 1)
+    assert answer.degraded == ["retrieval"]
+
+
+def test_a_replica_that_is_down_degrades_nothing() -> None:
+    mesh = mesh_without("0-0", "1-1", replicas=2)
+    for _ in range(4):
+        answer = mesh.answer(mesh.ask.recommend(ASK))
+        assert answer.degraded == [] and answer.shards_answered == 2
+
+
+def test_without_ranking_the_order_is_a_plain_one() -> None:
+    mesh = mesh_without("ranking")
+    answer = mesh.answer(mesh.ask.recommend(ASK))
+    assert set(ids(answer)) == {"toys", "aliens", "amelie", "solaris"}
+    assert ids(answer)[0] == "aliens"  # the best of two sources and the second of the third
+    assert answer.degraded == ["ranking"]
+    assert all(item.reasons and item.sources for item in answer.items)
+
+
+def test_without_any_shard_the_call_fails_and_names_them() -> None:
+    mesh = mesh_without("0", "1")
+    error = mesh.error(mesh.ask.recommend(ASK))
+    assert (error.status, error.pushback_ms) == (Status.UNAVAILABLE, -1)
+    assert "shard 0 (0-0:1): UNAVAILABLE: connection refused" in error.message
+    assert "shard 1 (1-0:1)" in error.message
+
+
+def test_with_one_shard_alone_there_is_still_a_list() -> None:
+    mesh = mesh_without("feedback", "embedding", "ranking", "0")
+    answer = mesh.answer(mesh.ask.recommend(ASK))
+    assert answer.items
+    assert answer.degraded == ["feedback", "retrieval", "ranking"]
+
+
+def test_stages_that_hang_leave_time_for_the_rest() -> None:
+    mesh = mesh_without()
+    for name in ("feedback", "embedding", "ranking", "0-0"):
+        mesh.wires[name].hangs = True
+    answer = mesh.answer(mesh.ask.recommend(ASK, Context(deadline=mesh.clock.seconds() + 2.0)))
+    assert mesh.clock.seconds() < 2.0
+    assert answer.items and answer.degraded == ["feedback", "retrieval", "ranking"]
+    assert not mesh.clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize("status", [Status.INVALID_ARGUMENT, Status.FAILED_PRECONDITION])
+@pytest.mark.parametrize("stage", ["feedback", "embedding", "0-0", "ranking"])
+def test_what_a_stage_has_against_a_request_is_no_absence(stage: str, status: Status) -> None:
+    mesh = mesh_without()
+    mesh.wires[stage].fails = RpcError(status, "history: too long")
+    error = mesh.error(mesh.ask.recommend(ASK))
+    assert (error.status, error.message) == (status, "history: too long")
+    assert not mesh.away
+
+
+@pytest.mark.parametrize("status", [Status.INTERNAL, Status.UNKNOWN, Status.DEADLINE_EXCEEDED, Status.UNIMPLEMENTED])
+def test_any_other_failure_is_an_absence(status: Status) -> None:
+    mesh = mesh_without()
+    mesh.wires["ranking"].fails = RpcError(status, "")
+    assert mesh.answer(mesh.ask.recommend(ASK)).degraded == ["ranking"]
+
+
+def test_a_shard_whose_columns_do_not_fit_is_left_out() -> None:
+    mesh = mesh_without()
+    fake = mesh.retrieval["0-0"]
+    honest = fake.search
+
+    async def lying(request: object, context: Context) -> object:
+        answer = await honest(request, context)  # type: ignore[arg-type]
+        answer.sources[0].scores = answer.sources[0].scores[:-4]
+        return answer
+
+    mesh.wires["0-0"].handlers._handlers["/recmesh.v1.Retrieval/Search"] = lying  # type: ignore[assignment]
+    answer = mesh.answer(mesh.ask.recommend(ASK))
+    assert answer.degraded == ["retrieval"] and answer.shards_answered == 1
+
+
+def test_titles_that_cannot_be_had_are_left_empty() -> None:
+    mesh = Mesh(MANY)
+    handlers = mesh.wires["0-0"].handlers
+
+    async def lost(request: object, context: Context) -> object:
+        raise DOWN
+
+    handlers._handlers["/recmesh.v1.Retrieval/GetItems"] = lost  # type: ignore[assignment]
+    answer = mesh.answer(mesh.ask.recommend(RecommendRequest(user_id="nobody")))
+    assert len(answer.items) == 10 and answer.degraded == ["retrieval"]
+    assert {bool(item.title) for item in answer.items} == {True, False}
+
+
+def test_items_similar_to_one_whose_shard_is_away() -> None:
+    owner = "0" if "alien" in Mesh(FILMS).retrieval["0-0"].films else "1"
+    mesh = mesh_without(owner)
+    answer = mesh.answer(mesh.ask.similar_items(SimilarItemsRequest(item_id="alien")))
+    assert answer.items and answer.degraded == ["retrieval"]
+    assert answer.title == ""
+
+
+def test_a_cancelled_caller_cancels_every_stage_under_way() -> None:
+    mesh = mesh_without()
+    for name in ("0-0", "1-0"):
+        mesh.wires[name].hangs = True
+    work = mesh.start(mesh.ask.recommend(ASK, Context(deadline=2.0)))
+    assert sum(replica.in_flight for backend in mesh.upstreams.backends for replica in backend.replicas) == 2
+    work.cancel()
+    assert sum(replica.in_flight for backend in mesh.upstreams.backends for replica in backend.replicas) == 0
+    assert not mesh.clock.getDelayedCalls()

@@ -1,0 +1,193 @@
+"""Which bundle version answers, and Status."""
+
+from __future__ import annotations
+
+import pytest
+
+from recmesh.rpc import Status
+from recmesh.v1.recommender_pb2 import RecommendRequest, StatusRequest
+from tests.gateway.kit import DOWN, Mesh
+from tests.gateway.test_recommend import FILMS
+
+ASK = RecommendRequest(user_id="u")
+
+
+def load(mesh: Mesh, version: str, created: float, *names: str) -> None:
+    for name in names or mesh.models:
+        mesh.models[name].versions[version] = created
+    mesh.poll()
+
+
+def version_of(mesh: Mesh, asked: str = "") -> str:
+    return mesh.answer(mesh.ask.recommend(RecommendRequest(user_id="u", bundle_version=asked))).bundle_version
+
+
+def test_the_newest_version_that_every_process_has_answers() -> None:
+    mesh = Mesh(FILMS, replicas=2)
+    others = [name for name in mesh.models if name != "1-1"]
+    load(mesh, "a-newer", 2.0, *others)
+    assert version_of(mesh) == "v1"
+    load(mesh, "a-newer", 2.0, "1-1")
+    assert version_of(mesh) == "a-newer"
+
+
+def test_an_older_version_may_be_asked_for_while_all_have_it() -> None:
+    mesh = Mesh(FILMS)
+    load(mesh, "v2", 2.0)
+    assert version_of(mesh, "v1") == "v1"
+    assert {search.bundle_version for search in mesh.searches()} == {"v1"}
+
+
+def test_a_version_that_is_not_loaded_everywhere_is_refused_and_those_that_are_named() -> None:
+    mesh = Mesh(FILMS)
+    load(mesh, "v2", 2.0)
+    load(mesh, "v3", 3.0, "ranking")
+    for wanted in ("v3", "nonsense"):
+        error = mesh.error(mesh.ask.recommend(RecommendRequest(user_id="u", bundle_version=wanted)))
+        assert error.status is Status.FAILED_PRECONDITION
+        assert error.message == f"bundle_version '{wanted}' is not loaded by every service; these are: v2, v1"
+
+
+def test_without_a_common_version_the_answer_says_who_has_what() -> None:
+    mesh = Mesh(FILMS)
+    mesh.models["ranking"].versions = {"v2": 2.0}
+    mesh.poll()
+    error = mesh.error(mesh.ask.recommend(ASK))
+    assert error.status is Status.UNAVAILABLE
+    assert "embedding embedding:1 has v1" in error.message and "ranking ranking:1 has v2" in error.message
+
+
+def test_a_process_that_never_answered_has_no_say() -> None:
+    mesh = Mesh(FILMS)
+    fresh = Mesh(FILMS)
+    fresh.wires["ranking"].fails = DOWN
+    fresh.versions = type(mesh.versions)(fresh.upstreams, fresh.versions._clock, fresh.versions._log)
+    fresh.poll()
+    assert fresh.versions.current == "v1"
+
+
+def test_a_process_that_fell_silent_keeps_its_say_while_a_version_is_left() -> None:
+    mesh = Mesh(FILMS)
+    mesh.wires["ranking"].fails = DOWN
+    load(mesh, "v2", 2.0, "embedding", "feedback", "0-0", "1-0")
+    assert mesh.versions.current == "v1"
+
+
+def test_a_process_that_fell_silent_does_not_block_a_change_of_all_others() -> None:
+    mesh = Mesh(FILMS)
+    mesh.wires["ranking"].fails = DOWN
+    for name in ("embedding", "feedback", "0-0", "1-0"):
+        mesh.models[name].versions = {"v2": 2.0}
+    mesh.poll()
+    assert mesh.versions.current == "v2"
+
+
+def test_a_process_of_another_shard_than_configured_is_not_trusted() -> None:
+    mesh = Mesh(FILMS)
+    mesh.models["1-0"].shard = 0
+    mesh.poll()
+    error = mesh.error(mesh.ask.recommend(ASK))
+    assert "1-0:1 is shard 0 of 2, and the gateway's configuration has it as shard 1 of 2" in error.message
+
+
+def test_a_single_shard_need_not_call_itself_one() -> None:
+    mesh = Mesh(FILMS, shards=1)
+    mesh.models["0-0"].shards = 0
+    mesh.poll()
+    assert version_of(mesh) == "v1"
+
+
+def test_versions_are_asked_for_again_and_again() -> None:
+    mesh = Mesh(FILMS)
+    polling = mesh.start(mesh.versions.keep_polling(2.0))
+    for model in mesh.models.values():
+        model.versions["v2"] = 2.0
+    mesh.clock.advance(1.99)
+    assert mesh.versions.current == "v1"
+    mesh.clock.advance(0.01)
+    assert mesh.versions.current == "v2"
+    polling.cancel()
+    assert not mesh.clock.getDelayedCalls()
+
+
+class Starting:
+    """A gateway that starts before its services do."""
+
+    def __init__(self, *late: str, replicas: int = 2) -> None:
+        self.mesh = Mesh(FILMS, replicas=replicas)
+        self.mesh.down(*late)
+        self.start = self.mesh.start(self.mesh.versions.begin(30.0))
+
+    def wait(self, seconds: float) -> None:
+        for _ in range(round(seconds / 0.1)):
+            self.mesh.clock.advance(0.1)
+
+
+def test_a_start_ends_at_once_when_every_process_answers() -> None:
+    assert not Starting().start.pending
+
+
+def test_a_start_waits_for_a_service_that_is_late() -> None:
+    starting = Starting("ranking")
+    starting.wait(20.0)
+    assert starting.start.pending
+    starting.mesh.wires["ranking"].fails = None
+    starting.wait(0.2)
+    assert not starting.start.pending
+
+
+def test_a_start_waits_a_little_for_the_last_replicas() -> None:
+    starting = Starting("0-1")
+    starting.wait(2.8)
+    assert starting.start.pending
+    starting.wait(0.4)
+    assert not starting.start.pending
+
+
+def test_a_start_goes_on_without_a_service_in_the_end() -> None:
+    starting = Starting("ranking")
+    starting.wait(30.5)
+    assert not starting.start.pending
+    assert starting.mesh.versions.current == "v1"
+
+
+def test_status_shows_every_endpoint() -> None:
+    mesh = Mesh(FILMS, replicas=2)
+    mesh.down("0-1")
+    mesh.wires["0-1"].state = "backing off"
+    mesh.poll()
+    mesh.clock.advance(5.0)
+    status = mesh.answer(mesh.ask.status(StatusRequest()))
+    assert (status.bundle_version, status.serving, status.uptime_seconds) == ("v1", True, 5.0)
+    assert [(each.service, each.shard) for each in status.upstreams] == [
+        ("embedding", 0),
+        ("retrieval", 0),
+        ("retrieval", 1),
+        ("ranking", 0),
+        ("feedback", 0),
+    ]
+    alive, dead = status.upstreams[1].endpoints
+    assert (alive.address, alive.state, alive.failures, alive.last_error) == ("0-0:1", "ready", 0, "")
+    assert (dead.address, dead.state) == ("0-1:1", "backing off")
+    assert dead.failures > 0 and dead.last_error == "UNAVAILABLE: connection refused"
+    assert alive.calls > 0 and list(alive.bundle_versions) == ["v1"]
+
+
+def test_status_answers_while_nothing_else_does() -> None:
+    mesh = Mesh(FILMS)
+    mesh.versions.current = ""
+    mesh.down(*mesh.wires)
+    status = mesh.answer(mesh.ask.status(StatusRequest()))
+    assert not status.serving and status.bundle_version == ""
+
+
+@pytest.mark.parametrize("method", ["recommend", "similar_items", "search_items", "get_history"])
+def test_no_version_no_answer(method: str) -> None:
+    from tests.gateway.test_validate import METHODS
+
+    kind = next(each for each, call in METHODS.items() if call.__name__ == method)
+    fields = {"query": "x"} if method == "search_items" else {"item_id": "alien"} if method == "similar_items" else {}
+    mesh = Mesh(FILMS)
+    mesh.versions.current = ""
+    request = kind(**fields) if fields else kind(user_id="u")
+    assert mesh.error(getattr(mesh.ask, method)(request)).status is Status.UNAVAILABLE
