@@ -50,5 +50,7 @@ def test_shards_differ_in_their_number_alone(base: Cluster) -> None:
         suffix = next(d["metadata"]["name"] for d in named if d["kind"] == "ConfigMap")
         return repr([manifests, config]).replace(suffix, f"retrieval-{number}")
 
-    alike = text(0).replace("retrieval-0", "retrieval-1").replace("shard = 0", "shard = 1")
+    alike = (
+        text(0).replace("retrieval-0", "retrieval-1").replace("shard = 0", "shard = 1").replace("Shard 0", "Shard 1")
+    )
     assert alike.replace("'recmesh/shard': '0'", "'recmesh/shard': '1'") == text(1)
