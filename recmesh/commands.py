@@ -42,7 +42,8 @@ def recommend(mesh: Client, given: argparse.Namespace) -> Shown:
         **_selection(given),
     )
     who = f"user {given.user}" if given.user else "this history"
-    unknown = "" if answer.personalized else f"{tables.plain(who)} is unknown: these are the popular items\n\n"
+    popular = ": these are the popular items" if answer.items and not given.query else ""
+    unknown = "" if answer.personalized else f"{tables.plain(who)} is unknown{popular}\n\n"
     return answer, lambda width: unknown + tables.answer(answer, width)
 
 

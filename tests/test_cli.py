@@ -94,6 +94,15 @@ def test_recommend_says_when_a_user_is_unknown(mesh: Mesh, capsys: pytest.Captur
     assert capsys.readouterr().out.startswith("user nobody is unknown: these are the popular items\n\n")
 
 
+def test_an_unknown_user_is_told_of_popular_items_only_where_there_are_some(
+    mesh: Mesh, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["recommend", "nobody", "--filter", "year = 1"]) == 0
+    assert capsys.readouterr().out == "user nobody is unknown\n\nno item fulfils this\n"
+    assert cli.main(["recommend", "nobody", "--query", "space"]) == 0
+    assert capsys.readouterr().out.startswith("user nobody is unknown\n\n   title")
+
+
 def test_recommend_says_what_is_missing(mesh: Mesh, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["recommend", "partial"]) == 0
     assert capsys.readouterr().out.splitlines()[-2:] == [

@@ -24,6 +24,13 @@ def request(method: str) -> Iterator[None]:
         raise RpcError(Status.INVALID_ARGUMENT, message, processed=Processed.NOT_SENT, origin=Origin.CLIENT) from error
 
 
+def number(name: str, given: int) -> int:
+    """What is within bounds the mesh decides; what no message can hold is told here."""
+    if not -(2**31) <= given < 2**31:
+        raise ValueError(f"{name} is {given:,}, which no request can hold")
+    return given
+
+
 def ids(given: str | Iterable[str]) -> list[str]:
     """A lone id is a list of one, and not a list of its characters."""
     return [given] if isinstance(given, str) else list(given)

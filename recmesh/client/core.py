@@ -78,8 +78,8 @@ class Client:
             request = pb.RecommendRequest(
                 user_id=user_id,
                 history=convert.history_items(history),
-                count=count,
-                offset=offset,
+                count=convert.number("count", count),
+                offset=convert.number("offset", offset),
                 filter=filter,
                 exclude_item_ids=convert.ids(exclude),
                 exclude_seen=exclude_seen,
@@ -107,8 +107,8 @@ class Client:
         with convert.request("similar"):
             request = pb.SimilarItemsRequest(
                 item_id=item_id,
-                count=count,
-                offset=offset,
+                count=convert.number("count", count),
+                offset=convert.number("offset", offset),
                 filter=filter,
                 exclude_item_ids=convert.ids(exclude),
                 explain=explain,
@@ -133,8 +133,8 @@ class Client:
         with convert.request("search"):
             request = pb.SearchItemsRequest(
                 query=query,
-                count=count,
-                offset=offset,
+                count=convert.number("count", count),
+                offset=convert.number("offset", offset),
                 filter=filter,
                 exclude_item_ids=convert.ids(exclude),
                 explain=explain,
@@ -206,7 +206,7 @@ class Client:
     async def history(self, user_id: str, *, count: int = 50, timeout: float | None = None) -> values.UserHistory:
         """What a user did, newest first."""
         with convert.request("history"):
-            request = pb.GetHistoryRequest(user_id=user_id, count=count, tenant=self._tenant)
+            request = pb.GetHistoryRequest(user_id=user_id, count=convert.number("count", count), tenant=self._tenant)
         return convert.user_history(await self._stub.get_history(request, self._context(timeout)))
 
     async def status(self, *, timeout: float | None = None) -> values.MeshStatus:

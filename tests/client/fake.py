@@ -35,7 +35,7 @@ EVENT = common_pb2.Event(event_id="e1", user_id="42", item_id="1214", type="rati
 
 
 class FakeGateway(RecommenderBase):
-    """Knows user "42" and the two films above; a user "partial" gets an answer with everything wrong with it."""
+    """Knows user "42" and the two films above, which no filter lets through; a user "partial" gets an answer with everything wrong with it."""
 
     def __init__(self) -> None:
         self.requests: list[Message] = []
@@ -45,6 +45,8 @@ class FakeGateway(RecommenderBase):
         reply = pb.RecommendResponse(**ANSWER, personalized=request.user_id == "42", variant="b")
         if not request.explain:
             del reply.items[0].reasons[:]
+        if request.filter:
+            del reply.items[:]
         if request.user_id == "partial":
             reply.degraded.append("ranking")
             reply.shards_answered = 1

@@ -345,7 +345,7 @@ def test_close_ends_every_connection() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"count": 10**10}, "recommend: Value out of range: 10000000000"),
+        ({"count": 10**10}, "recommend: count is 10,000,000,000, which no request can hold"),
         ({"user_id": "\ud800"}, "surrogates not allowed"),
         ({"exclude": ["\ud800"]}, "surrogates not allowed"),
     ],

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import os
 import socket
+import subprocess
+import sys
 from typing import Any, cast
 
 import pytest
@@ -72,6 +75,17 @@ async def with_twisted(address: str) -> tuple[str, Status]:
     raise AssertionError("the search was answered")
 
 
+def into_a_closed_pipe(address: str) -> tuple[int, bytes]:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        program = [sys.executable, "-m", "recmesh.cli", "--gateway", address, "status"]
+        done = subprocess.run(program, stdout=write, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(write)
+    return done.returncode, done.stderr
+
+
 class OverSocketsTest(TestCase):
     async def serve(self) -> str:
         handlers = Handlers()
@@ -98,6 +112,10 @@ class OverSocketsTest(TestCase):
             code = await deferToThread(cli.main, ["--gateway", await self.serve(), "recommend", "42"])
         assert code == 0
         assert "Alien (1979)" in shown.getvalue()
+
+    async def test_command_whose_output_nobody_reads_ends_in_silence(self) -> None:
+        ended = await deferToThread(into_a_closed_pipe, await self.serve())
+        assert ended == (cli.FAILED, b"")
 
     async def test_where_nobody_listens_every_client_names_the_address(self) -> None:
         address = nobody()
