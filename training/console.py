@@ -49,9 +49,16 @@ class Console:
     def summary(self) -> None:
         """Where the time went, and the most memory the process held."""
         whole = self._clock() - self._begun
-        stages = ", ".join(f"{name} {spent:.1f}" for name, spent in self.seconds.items())
+        for line in table(("stage", "seconds"), [*self._stages_that_took(whole), ("whole run", f"{whole:.1f}")]):
+            self.say(line)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
-        self.say(f"{whole:.1f} s ({stages}), {peak / 2**20:,.0f} MiB at most")
+        self.say(f"at most {peak / 2**20:,.0f} MiB of memory")
+
+    def _stages_that_took(self, whole: float) -> Iterator[tuple[str, str]]:
+        """Those of at least a hundredth of the whole; the others would only hide them."""
+        for name, spent in self.seconds.items():
+            if spent >= 0.01 * whole:
+                yield name, f"{spent:.1f}"
 
 
 class _Bar:

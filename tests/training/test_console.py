@@ -50,8 +50,21 @@ def test_seconds_of_stages_of_one_name_add_up_also_of_those_that_fail() -> None:
         clock.now += 4
     assert console.seconds == {"a": 6.0, "b": 3.0}
     console.summary()
-    assert out.getvalue().startswith("9.0 s (a 6.0, b 3.0), ")
-    assert out.getvalue().endswith(" MiB at most\n")
+    *stages, peak = out.getvalue().splitlines()
+    assert stages == ["stage      seconds", "a              6.0", "b              3.0", "whole run      9.0"]
+    assert peak.startswith("at most ") and peak.endswith(" MiB of memory")
+
+
+def test_the_summary_leaves_out_stages_that_took_no_time() -> None:
+    clock, out = Clock(), io.StringIO()
+    console = Console(out, io.StringIO(), clock)
+    with console.stage("short", 1):
+        clock.now += 0.01
+    with console.stage("long", 1):
+        clock.now += 5
+    console.summary()
+    assert "short" not in out.getvalue() and "long" in out.getvalue()
+    assert list(console.seconds) == ["short", "long"]
 
 
 def test_tables_line_up() -> None:

@@ -92,7 +92,8 @@ def test_evaluate_finds_what_was_planted(dataset: Path, tmp_path: Path) -> None:
     assert min(values[model, "recall", 10] for model in ("itemknn", "ials", "content")) > 0.7
     assert values["popularity", "ndcg", 10] < 0.3
     assert set(found["seconds"]) >= {"read", "clean", "ask blend"}
-    rows = [line.split() for line in printed.splitlines() if line.startswith(MODELS)]
+    lines = [line.split() for line in printed.splitlines()]
+    rows = [line for line in lines if line and line[0] in MODELS and len(line) == 1 + len(METRICS)]
     assert [row[0] for row in rows] == [*MODELS, *MODELS]
     assert rows[5][4] == f"{values['blend', 'ndcg', 10]:.4f}"
 
