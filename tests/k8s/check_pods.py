@@ -28,8 +28,7 @@ def names(cluster: Cluster) -> Iterator[str]:
     """Names are unique in their kind and fit to be host names."""
     seen = set()
     for document in cluster.documents:
-        kind, metadata = document["kind"], document["metadata"]
-        name = metadata.get("name") or metadata["generateName"].rstrip("-")
+        kind, name = document["kind"], document["metadata"]["name"]
         if (kind, name) in seen:
             yield f"{kind} {name} stands twice"
         seen.add((kind, name))
@@ -130,7 +129,7 @@ def quantities(cluster: Cluster) -> Iterator[str]:
     for document in cluster.documents:
         for path, value in walk(document):
             if path.endswith(("/storage", "/sizeLimit")) and _quantity(value) is None:
-                yield f"{document['metadata'].get('name')}{path}: {value!r} is no quantity"
+                yield f"{document['metadata']['name']}{path}: {value!r} is no quantity"
 
 
 def _quantity(value: Any) -> Decimal | None:

@@ -24,8 +24,7 @@ class Workload:
 
     @property
     def name(self) -> str:
-        metadata = self.document["metadata"]
-        return str(metadata.get("name") or metadata["generateName"])
+        return str(self.document["metadata"]["name"])
 
     @property
     def template(self) -> Document:
@@ -76,7 +75,7 @@ class Cluster:
         return [document for document in self.documents if document["kind"] == kind]
 
     def named(self, kind: str, name: str) -> Document | None:
-        return next((d for d in self.of_kind(kind) if d["metadata"].get("name") == name), None)
+        return next((d for d in self.of_kind(kind) if d["metadata"]["name"] == name), None)
 
     @property
     def workloads(self) -> list[Workload]:

@@ -32,7 +32,7 @@ def test_every_label_it_selects_by_is_on_something(base: Cluster) -> None:
 
 
 def test_every_workload_it_names_exists(base: Cluster) -> None:
-    kinds = {"statefulset": "StatefulSet", "deploy": "Deployment", "service": "Service", "pod": "Pod"}
-    named = set(re.findall(r"\b(statefulset|deploy|service|pod)/([\w-]+)", PAGE))
+    kinds = {"statefulset": "StatefulSet", "deploy": "Deployment", "service": "Service", "pod": "Pod", "job": "Job"}
+    named = set(re.findall(r"\b(statefulset|deploy|service|pod|job)/([\w-]+)", PAGE))
     assert named
     assert [each for each in sorted(named) if base.named(kinds[each[0]], each[1]) is None] == []

@@ -38,7 +38,7 @@ def test_a_misspelt_field_is_refused(base: Cluster) -> None:
 
 def test_shards_differ_in_their_number_alone(base: Cluster) -> None:
     def text(number: int) -> str:
-        named = [d for d in base.documents if d["metadata"].get("name", "").startswith(f"retrieval-{number}")]
+        named = [d for d in base.documents if d["metadata"]["name"].startswith(f"retrieval-{number}")]
         assert {document["kind"] for document in named} == {
             "ConfigMap",
             "PodDisruptionBudget",
