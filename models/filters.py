@@ -59,7 +59,7 @@ class FilterError(ValueError):
     """A filter that cannot be read; the message says where, what was expected and what stands there instead."""
 
     def __init__(self, message: str, position: int) -> None:
-        super().__init__(f"the filter cannot be read at character {position + 1}: {message}")
+        super().__init__(f"at character {position + 1}: {message}")
         self.position = position  # characters before the mistake
 
 

@@ -107,7 +107,7 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"history": History(item_ids=["a"])}, "history.weights: 1 numbers of 4 bytes take 4 bytes, these are 0"),
     ({"sources": ["ials", "magic"]}, "sources: 'magic' is none of ials, itemknn"),
     ({"text": "x" * 4_097}, "text: at most 4,096 bytes"),
-    ({"filter": "year >="}, "filter: the filter cannot be read at character 8"),
+    ({"filter": "year >="}, "filter: at character 8"),
     ({"filter": "x" * 20_000}, "filter: at most 16,384 bytes"),
     ({"exclude_item_ids": ["a", ""]}, "exclude_item_ids[1]: an id must not be empty"),
     ({"exclude_item_ids": ["a"] * 20_001}, "exclude_item_ids: at most 20,000"),
