@@ -19,14 +19,10 @@ from typing import Any, Final
 from recmesh import __version__, commands, tables
 from recmesh.client import RpcError, Status, core
 from recmesh.client.blocking import Client
+from recmesh.rpc import Processed
 
 GATEWAY: Final = "127.0.0.1:7000"
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
-
-REMEDIES: Final = {
-    Status.UNAVAILABLE: " (--gateway or RECMESH_GATEWAY give another address)",
-    Status.DEADLINE_EXCEEDED: " (--timeout gives it longer)",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _connected(given) as mesh:
             _print(given.run(mesh, given), given.json)
     except RpcError as error:
-        return _failed(f"{error}{REMEDIES.get(error.status, '')}", FAILED)
+        return _failed(f"{error}{_remedy(error)}", FAILED)
     except commands.UsageError as error:
         return _failed(str(error), WRONG_USAGE)
     except BrokenPipeError:  # whoever reads the output has seen enough
@@ -60,6 +56,15 @@ def _print(shown: commands.Shown, as_json: bool) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     sys.stdout.write((json.dumps(dataclasses.asdict(result)) if as_json else text(width)) + "\n")
     sys.stdout.flush()
+
+
+def _remedy(error: RpcError) -> str:
+    """What the options of this command can do about it; the rest stands in the message."""
+    if error.status is Status.DEADLINE_EXCEEDED:
+        return " (--timeout gives it longer)"
+    if error.status is Status.UNAVAILABLE and error.processed is Processed.NOT_SENT:
+        return " (--gateway or RECMESH_GATEWAY give another address)"
+    return ""
 
 
 def _failed(message: str, code: int) -> int:

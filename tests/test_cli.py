@@ -14,7 +14,7 @@ import pytest
 
 from recmesh import cli
 from recmesh.client import Recommendations, RecommendedItem, blocking, core
-from recmesh.rpc import RpcError
+from recmesh.rpc import Processed, RpcError, Status
 from recmesh.v1 import recommender_pb2 as pb
 from tests.client.fake import FakeClock, FakeEndpoint, FakeGateway, late, refused
 
@@ -319,6 +319,15 @@ def test_a_mesh_that_is_away_names_the_remedy(mesh: Mesh, capsys: pytest.Capture
         "recmesh: UNAVAILABLE: no gateway can be reached at 127.0.0.1:7000 (connection refused): start a mesh there, or"
         " give the address of one that runs (--gateway or RECMESH_GATEWAY give another address)\n"
     )
+
+
+def test_a_mesh_that_answers_unavailable_is_left_to_speak_for_itself(
+    mesh: Mesh, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = RpcError(Status.UNAVAILABLE, "no bundle is loaded everywhere", processed=Processed.YES)
+    mesh.failures.append(error)
+    assert cli.main(["status"]) == 1
+    assert capsys.readouterr().err == "recmesh: UNAVAILABLE: no bundle is loaded everywhere\n"
 
 
 def test_a_mesh_that_is_slow_names_the_remedy(mesh: Mesh, capsys: pytest.CaptureFixture[str]) -> None:

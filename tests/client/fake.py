@@ -35,7 +35,7 @@ EVENT = common_pb2.Event(event_id="e1", user_id="42", item_id="1214", type="rati
 
 
 class FakeGateway(RecommenderBase):
-    """Knows user "42" and the two films above, which no filter lets through; a user "partial" gets an answer with everything wrong with it."""
+    """Knows user "42" and the two films above, which no filter lets through; "partial" gets all that can go wrong."""
 
     def __init__(self) -> None:
         self.requests: list[Message] = []
