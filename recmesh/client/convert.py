@@ -60,7 +60,9 @@ def item_message(item: values.Item) -> common_pb2.Item:
     )
     for name, value in item.attributes.items():
         try:
-            message.attributes[name] = value
+            message.attributes[name] = (
+                list(value) if isinstance(value, tuple) else value
+            )  # older Protobufs know lists only
         except ValueError:
             kinds = "a text, a number, true, false, none, or a list of these"
             raise ValueError(
