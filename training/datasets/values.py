@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from models.data import AttributeValue
@@ -66,7 +66,7 @@ def number(value: Any, what: str) -> float:
 
 def timestamp(value: Any) -> float:
     """A Unix time in the unit of the source, or an ISO 8601 date (UTC where it does not say); NaN: none."""
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # of Parquet; a datetime is one too
         value = value.isoformat()
     try:
         found = number(value, "timestamp")
@@ -122,7 +122,7 @@ def attribute(value: Any, name: str) -> AttributeValue:
         if not math.isfinite(value):
             raise BadRow(f"{name} is not a finite number")
         return float(value) if isinstance(value, int) and abs(value) > 2**53 else value
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
     raise TypeError(name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -174,8 +175,9 @@ def parquet(table: Mapping[str, list[object]]) -> bytes:
 
 
 def test_tables_in_parquet(tmp_path: Path) -> None:
-    dataset = read(tmp_path, {"interactions.parquet": parquet({"user": ["u", None], "item": [1, 2]})}, max_rejects=0.5)
-    assert [row[:2] for row in rows(dataset)] == [("u", "1")]
+    table: dict[str, list[object]] = {"user": ["u", None], "item": [1, 2], "time": [date(2024, 5, 1), date(2024, 5, 2)]}
+    dataset = read(tmp_path, {"interactions.parquet": parquet(table)}, max_rejects=0.5)
+    assert [(*row[:2], row[4]) for row in rows(dataset)] == [("u", "1", 1714521600.0)]
     assert [(row["line"], row["reason"]) for row in rejected(tmp_path)] == [(2, "no user")]
 
 
