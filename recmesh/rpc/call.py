@@ -32,9 +32,11 @@ class Method(Generic[Req, Rep]):
     read_only: bool = False  # running it changes nothing, so that it may also be hedged
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True, unsafe_hash=True
+)  # by convention frozen: made for every call, and freezing it would triple what that costs
 class Context:
-    """What travels beside a request."""
+    """What travels beside a request. Nobody changes one that was given to them; `replace` makes another."""
 
     deadline: float | None = None  # on the process's monotonic clock
     metadata: Mapping[str, str | bytes] = field(default_factory=dict[str, str | bytes])
@@ -60,13 +62,16 @@ class Context:
         return replace(self, deadline=deadline)
 
 
-@dataclass(frozen=True, slots=True)
+NO_CONTEXT = Context()
+
+
+@dataclass(slots=True, unsafe_hash=True)  # by convention frozen, as Context is
 class Call:
     """One request on its way to a service."""
 
     method: Method[Any, Any]
     request: Message
-    context: Context = Context()
+    context: Context = NO_CONTEXT
     # The ids of endpoints that attempts of this call went to: a balancer adds to it, and so a retry goes elsewhere.
     tried: set[str] = field(default_factory=set, compare=False, repr=False)
 
@@ -102,7 +107,7 @@ class Channel:
 
     async def call(self, method: Method[Req, Rep], request: Req, context: Context | None = None) -> Rep:
         """The reply; raises RpcError."""
-        reply = await self._service(Call(method, request, context or Context()))
+        reply = await self._service(Call(method, request, context or NO_CONTEXT))
         if not isinstance(reply, method.reply):
             raise RpcError(Status.INTERNAL, f"{method.path} was answered with a {type(reply).__name__}")
         return reply

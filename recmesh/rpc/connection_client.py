@@ -50,9 +50,14 @@ class ClientConnection(Connection):
         return len(self._pending)
 
     async def __call__(self, call: Call) -> Message:
-        call_id, future = self._send(call)
+        now, deadline = self._loop.seconds(), call.context.deadline
+        call_id, data = self._calls.call(header_of(call, now), call.request.SerializeToString())
+        future = self._pending[call_id] = self._futures.create_future()
+        self._transport.write(data)
+        if deadline is not None and deadline - now < FAR:
+            self._deadlines.add(deadline, call_id)
         try:
-            outcome = await future
+            outcome: StatusReceived | RpcError = await future
         finally:
             if self._pending.pop(call_id, None) is not None:  # the caller was cancelled
                 self._transport.write(self._calls.cancel(call_id, wire.Cancel.CALLER))
@@ -74,16 +79,6 @@ class ClientConnection(Connection):
             self._settle(call_id, ended_here(Status.CANCELLED, "the endpoint was closed"))
         self._transport.write(self._calls.goaway(0, reason="the client leaves"))
         self._transport.close()
-
-    def _send(self, call: Call) -> tuple[int, Any]:
-        now, deadline = self._loop.seconds(), call.context.deadline
-        header = header_of(call, now)
-        call_id, data = self._calls.call(header, call.request.SerializeToString())
-        future = self._pending[call_id] = self._futures.create_future()
-        self._transport.write(data)
-        if deadline is not None and deadline - now < FAR:
-            self._deadlines.add(deadline, call_id)
-        return call_id, future
 
     def _settle(self, call_id: int, outcome: StatusReceived | RpcError) -> None:
         future = self._pending.pop(call_id, None)

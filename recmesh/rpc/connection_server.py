@@ -15,10 +15,10 @@ from recmesh.rpc.call import Call, Handlers, Service
 from recmesh.rpc.connection import Connection, Deadlines, Loop, Timer, Transport
 from recmesh.rpc.events import CallReceived, GoingAway, Greeted, Ponged, Withdrawn
 from recmesh.rpc.frames import Limits
-from recmesh.rpc.headers import context_of, deadline_of, library_status, microseconds, status_of
+from recmesh.rpc.headers import context_of, deadline_of, library_status, microseconds, status_of, too_late
 from recmesh.rpc.session_server import ServerSession
 from recmesh.rpc.sniff import UPGRADE_REQUIRED, Spoken, spoken
-from recmesh.rpc.status import Origin, Processed, RpcError, Status
+from recmesh.rpc.status import RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
 log = logging.getLogger(__name__)
@@ -28,17 +28,13 @@ DRAIN_PONG_TIMEOUT = 1.0  # seconds; a peer that does not answer the PING learns
 
 
 class Running:
-    """A call whose handler has begun."""
+    """A call whose handler waits for something."""
 
-    __slots__ = ("call", "call_id", "future", "given_up", "queued", "started")
+    __slots__ = ("future", "given_up")
 
-    def __init__(self, call_id: int, call: Call, queued: float, started: float) -> None:
-        self.call_id = call_id
-        self.call = call
-        self.queued = queued  # seconds between its arrival and its handler
-        self.started = started
-        self.given_up = False  # nobody waits for the answer
+    def __init__(self) -> None:
         self.future: Any = None
+        self.given_up = False  # nobody waits for the answer
 
 
 class ServerConnection(Connection):
@@ -95,69 +91,69 @@ class ServerConnection(Connection):
 
     def shut(self) -> None:
         """Ends the open calls as UNAVAILABLE and closes."""
-        for running in list(self._running.values()):
-            self._give_up(running, Status.UNAVAILABLE, "the server has stopped")
+        for call_id, running in list(self._running.items()):
+            self._give_up(call_id, running, Status.UNAVAILABLE, "the server has stopped")
         self._transport.close()
 
     # Calls.
 
     def _on_call(self, event: CallReceived) -> None:
-        header, now = event.header, self._loop.seconds()
+        now, header = self._loop.seconds(), event.header
         deadline = deadline_of(header, event.since)
         try:
             if deadline is not None and deadline <= now:
-                message = "the deadline passed before the handler began"
-                raise RpcError(Status.DEADLINE_EXCEEDED, message, processed=Processed.REFUSED, origin=Origin.SERVER)
+                raise too_late()
             call = self._handlers.decode(header.method, event.payload, context_of(header, deadline, self._caller))
         except RpcError as error:
-            self._transport.write(self._calls.status(event.call_id, status_of(error)))
+            self._end(event, now, status_of(error))
             return
-        self._begin(Running(event.call_id, call, now - event.since, now), deadline)
-
-    def _begin(self, running: Running, deadline: float | None) -> None:
-        """Takes the handler's first step here: one that awaits nothing needs no future."""
         variables = copy_context()
         try:
-            work = coroutine_of(self._service(running.call))
-            awaited = variables.run(work.send, None)
+            work = self._service(call)
+            if not isinstance(work, Coroutine):
+                work = _await(work)
+            awaited = variables.run(work.send, None)  # a handler that awaits nothing needs no future
         except StopIteration as stop:
-            self._answer(running, stop.value)
+            self._answer(event, call, now, stop.value)
         except Exception as error:
-            self._fail(running, error)
+            self._fail(event, now, error)
         else:
-            self._running[running.call_id] = running
-            if deadline is not None:
-                self._deadlines.add(deadline, running.call_id)
-            future = running.future = self._futures.as_future(finish, work, variables, awaited)
-            self._futures.add_callbacks(
-                future,
-                lambda reply: self._answer(running, reply),
-                lambda failure: self._fail(running, failure.value),
-            )
+            self._wait(event, call, now, finish(work, variables, awaited))
 
-    def _answer(self, running: Running, reply: Message) -> None:
-        expected = running.call.method.reply
-        if isinstance(reply, expected):
-            self._end(running, wire.CallStatus(origin=wire.APP, processed=wire.YES), reply.SerializeToString())
+    def _wait(self, event: CallReceived, call: Call, started: float, work: Coroutine[Any, Any, Message]) -> None:
+        running = self._running[event.call_id] = Running()
+        if call.context.deadline is not None:
+            self._deadlines.add(call.context.deadline, event.call_id)
+        future = running.future = self._futures.as_future(lambda: work)
+        self._futures.add_callbacks(
+            future,
+            lambda reply: self._answer(event, call, started, reply),
+            lambda failure: self._fail(event, started, failure.value),
+        )
+
+    def _answer(self, event: CallReceived, call: Call, started: float, reply: Message) -> None:
+        if isinstance(reply, call.method.reply):
+            self._end(event, started, wire.CallStatus(origin=wire.APP, processed=wire.YES), reply.SerializeToString())
             return
-        log.error("%s returned a %s", running.call.method.path, type(reply).__name__)
-        message = f"the handler returned no {expected.DESCRIPTOR.full_name}"
-        self._end(running, library_status(Status.INTERNAL, message))
+        log.error("%s returned a %s", call.method.path, type(reply).__name__)
+        message = f"the handler returned no {call.method.reply.DESCRIPTOR.full_name}"
+        self._end(event, started, library_status(Status.INTERNAL, message))
 
-    def _fail(self, running: Running, error: BaseException) -> None:
+    def _fail(self, event: CallReceived, started: float, error: BaseException) -> None:
         if isinstance(error, RpcError):
-            self._end(running, status_of(error))
+            self._end(event, started, status_of(error))
             return
-        if not running.given_up:
-            log.error("the handler of %s failed", running.call.method.path, exc_info=error)
+        running = self._running.get(event.call_id)
+        if running is None or not running.given_up:
+            log.error("the handler of %s failed", event.header.method, exc_info=error)
         # The exception's own text may hold what the caller must not see.
-        self._end(running, library_status(Status.UNKNOWN, "the handler failed"))
+        self._end(event, started, library_status(Status.UNKNOWN, "the handler failed"))
 
-    def _end(self, running: Running, status: wire.CallStatus, payload: bytes = b"") -> None:
-        self._running.pop(running.call_id, None)
-        status.queue_us = microseconds(running.queued)
-        status.service_us = microseconds(self._loop.seconds() - running.started)
-        self._transport.write(self._calls.status(running.call_id, status, payload))
+    def _end(self, event: CallReceived, started: float, status: wire.CallStatus, payload: bytes = b"") -> None:
+        self._running.pop(event.call_id, None)
+        status.queue_us = microseconds(started - event.since)
+        status.service_us = microseconds(self._loop.seconds() - started)
+        self._transport.write(self._calls.status(event.call_id, status, payload))
         if self.ended:
             self._report_gone()
         elif self._refusing:
@@ -169,10 +165,10 @@ class ServerConnection(Connection):
             self._cancel(running)
 
     def _expire(self, call_id: int) -> None:
-        self._give_up(self._running[call_id], Status.DEADLINE_EXCEEDED, "no answer by the deadline")
+        self._give_up(call_id, self._running[call_id], Status.DEADLINE_EXCEEDED, "no answer by the deadline")
 
-    def _give_up(self, running: Running, status: Status, message: str) -> None:
-        self._transport.write(self._calls.give_up(running.call_id, library_status(status, message)))
+    def _give_up(self, call_id: int, running: Running, status: Status, message: str) -> None:
+        self._transport.write(self._calls.give_up(call_id, library_status(status, message)))
         self._cancel(running)
 
     def _cancel(self, running: Running) -> None:
@@ -238,10 +234,6 @@ class ServerConnection(Connection):
     def _report_gone(self) -> None:
         if not self._running:
             self._gone(self)
-
-
-def coroutine_of(work: Awaitable[Message]) -> Coroutine[Any, Any, Message]:
-    return work if isinstance(work, Coroutine) else _await(work)
 
 
 async def _await(work: Awaitable[Message]) -> Message:

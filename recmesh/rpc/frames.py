@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TypeAlias
 
 from recmesh.rpc.status import Status
 
@@ -58,14 +58,8 @@ class Limits:
 DEFAULTS = Limits()
 
 
-class Frame(NamedTuple):
-    """One frame as it came."""
-
-    kind: int
-    flags: int
-    call_id: int
-    meta: bytes
-    payload: bytes
+Frame: TypeAlias = tuple[int, int, int, bytes, bytes]
+"""Type, flags, call id, metadata, payload: a plain tuple, because one is made for every frame."""
 
 
 def encode(
@@ -79,7 +73,7 @@ def encode(
 ) -> bytes:
     size = len(meta) + len(payload)
     if not crc:
-        return b"".join((HEADER.pack(size, kind, flags, len(meta), call_id, 0), meta, payload))
+        return HEADER.pack(size, kind, flags, len(meta), call_id, 0) + meta + payload
     flags |= CRC
     head = HEADER.pack(size, kind, flags, len(meta), call_id, 0)[:CHECKED]
     check = zlib.crc32(payload, zlib.crc32(meta, zlib.crc32(head)))
@@ -116,7 +110,7 @@ class FrameReader:
             if flags & CRC and check != zlib.crc32(data[body:stop], zlib.crc32(data[start : start + CHECKED])):
                 raise ProtocolError("the CRC-32 of a frame does not match its bytes")
             payload = body + meta_size
-            yield Frame(kind, flags, call_id, data[body:payload], data[payload:stop])
+            yield kind, flags, call_id, data[body:payload], data[payload:stop]
             start = stop
         self._held += data[start:]
 

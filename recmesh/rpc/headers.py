@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from google.protobuf.message import DecodeError, Message
 
 from recmesh.rpc.call import Call, Context
@@ -13,6 +16,7 @@ FAR = 86_400.0 * 365  # seconds; a deadline further away than a year is none
 TRACE_BYTES = 25
 MESSAGE_CHARACTERS = 1_000  # of an error's text; at 4 bytes each it fits the 8 KiB of a frame's metadata
 MOST_US = 2**32 - 1
+NONE: Mapping[str, str | bytes] = MappingProxyType({})
 
 STATUSES = {int(status): status for status in Status}
 PROCESSED = {int(processed): processed for processed in Processed}
@@ -49,10 +53,12 @@ def _add_rarer(header: wire.CallHeader, context: Context) -> None:
 
 
 def context_of(header: wire.CallHeader, deadline: float | None, peer: str) -> Context:
-    trace = header.trace
+    trace, pairs = header.trace, header.metadata
     return Context(
         deadline,
-        {each.key: each.text if each.WhichOneof("value") == "text" else each.binary for each in header.metadata},
+        {each.key: each.text if each.WhichOneof("value") == "text" else each.binary for each in pairs}
+        if pairs
+        else NONE,
         trace if len(trace) == TRACE_BYTES else b"",  # as W3C asks for a traceparent that cannot be read
         header.tracestate,
         header.criticality,
@@ -105,6 +111,11 @@ def library_status(status: Status, message: str, processed: Processed = Processe
 
 def microseconds(seconds: float) -> int:
     return min(MOST_US, max(0, int(seconds * 1e6)))
+
+
+def too_late() -> RpcError:
+    message = "the deadline passed before the handler began"
+    return RpcError(Status.DEADLINE_EXCEEDED, message, processed=Processed.REFUSED, origin=Origin.SERVER)
 
 
 def ended_here(status: Status, message: str) -> RpcError:

@@ -24,6 +24,7 @@ CREDIT_AT = 2 << 20  # half of the default connection window: a peer that counts
 PARTIAL_MESSAGES = 4  # unfinished messages held for one peer, in whole ones; without a bound it could fill the memory
 PING_SPACING = 5.0  # seconds; PINGs closer than this, with no call between, are strikes
 PING_STRIKES = 3
+NEVER = float("-inf")
 
 M = TypeVar("M", bound=Message)
 Fault: TypeAlias = tuple[Status, str]  # why one call fails, while its connection goes on
@@ -76,9 +77,9 @@ class Session:
         self._now = 0.0
         self._partial_bytes = 0
         self._consumed = 0
-        self._last_ping = float("-inf")
+        self._last_ping = NEVER
         self._strikes = 0
-        self._on: dict[int, Callable[[Frame], None]] = {
+        self._on: dict[int, Callable[[int, int, bytes, bytes], None]] = {
             frames.HELLO: self._on_hello,
             frames.WINDOW: self._on_window,
             frames.PING: self._on_ping,
@@ -112,8 +113,14 @@ class Session:
             return events
         self._events, self._now = events, now
         try:
-            for frame in self._split(data):
-                self._take(frame)
+            for kind, flags, call_id, meta, payload in self._split(data):
+                if self.peer is None and kind != frames.HELLO:
+                    raise ProtocolError(f"a frame of type {kind:#04x} before HELLO")
+                handle = self._on.get(kind)
+                if handle is not None:
+                    handle(flags, call_id, meta, payload)
+                elif not kind & frames.IGNORABLE:
+                    raise ProtocolError(f"a frame of unknown type {kind:#04x}", Status.UNIMPLEMENTED)
         except ProtocolError as error:
             events.append(Reply(self.fail(error)))
             events.append(Broken(error))
@@ -122,21 +129,11 @@ class Session:
     def _split(self, data: bytes) -> Iterable[Frame]:
         return self._reader.feed(data)
 
-    def _take(self, frame: Frame) -> None:
-        kind = frame.kind
-        if self.peer is None and kind != frames.HELLO:
-            raise ProtocolError(f"a frame of type {kind:#04x} before HELLO")
-        handle = self._on.get(kind)
-        if handle is not None:
-            handle(frame)
-        elif not kind & frames.IGNORABLE:
-            raise ProtocolError(f"a frame of unknown type {kind:#04x}", Status.UNIMPLEMENTED)
-
-    def _on_hello(self, frame: Frame) -> None:
-        self._of_connection(frame)
+    def _on_hello(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
+        _of_connection(call_id)
         if self.peer is not None:
             raise ProtocolError("a second HELLO")
-        hello = parse(wire.Hello, frame.meta)
+        hello = parse(wire.Hello, meta)
         if not hello.version_min <= VERSION <= hello.version_max:
             reason = f"versions {hello.version_min} to {hello.version_max} are offered, {VERSION} is spoken here"
             raise ProtocolError(reason, Status.UNIMPLEMENTED)
@@ -150,28 +147,28 @@ class Session:
         self.peer = hello
         self._events.append(Greeted(hello))
 
-    def _on_window(self, frame: Frame) -> None:
+    def _on_window(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
         """Credit is not counted: it bounds what this end may send, and messages are sent whole."""
-        if len(frame.payload) != 4:
-            raise ProtocolError(f"a WINDOW of {len(frame.payload)} bytes; it takes 4")
+        if len(payload) != 4:
+            raise ProtocolError(f"a WINDOW of {len(payload)} bytes; it takes 4")
 
-    def _on_ping(self, frame: Frame) -> None:
-        self._of_connection(frame)
-        if len(frame.payload) != 8:
-            raise ProtocolError(f"a PING of {len(frame.payload)} bytes; it takes 8")
-        if frame.flags & ACK:
-            self._events.append(Ponged(frame.payload))
+    def _on_ping(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
+        _of_connection(call_id)
+        if len(payload) != 8:
+            raise ProtocolError(f"a PING of {len(payload)} bytes; it takes 8")
+        if flags & ACK:
+            self._events.append(Ponged(payload))
             return
         if self._now - self._last_ping < PING_SPACING:
             self._strikes += 1
             if self._strikes == PING_STRIKES:
                 raise ProtocolError("too_many_pings", Status.RESOURCE_EXHAUSTED)
         self._last_ping = self._now
-        self._events.append(Reply(encode(frames.PING, payload=frame.payload, flags=ACK, crc=self._crc)))
+        self._events.append(Reply(encode(frames.PING, payload=payload, flags=ACK, crc=self._crc)))
 
-    def _on_goaway(self, frame: Frame) -> None:
-        self._of_connection(frame)
-        goaway = parse(wire.GoAway, frame.meta)
+    def _on_goaway(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
+        _of_connection(call_id)
+        goaway = parse(wire.GoAway, meta)
         self._events.append(GoingAway(goaway.code, goaway.reason, self._refused(goaway.last_call_id)))
 
     # For the two kinds of session.
@@ -184,25 +181,21 @@ class Session:
         """Forgets the calls of this end that a peer going away never looked at."""
         return ()
 
-    def _of_connection(self, frame: Frame) -> None:
-        if frame.call_id:
-            raise ProtocolError(f"call id {frame.call_id} in a frame of type {frame.kind:#04x}; it takes 0")
-
-    def _data_came(self, frame: Frame) -> None:
-        """A frame of a call: no PING since counts against the peer, and its payload earns credit."""
+    def _data_came(self, size: int) -> None:
+        """A frame of a call, with `size` bytes of payload: they earn credit, and PINGs before it are forgotten."""
         self._strikes = 0
-        self._last_ping = float("-inf")
-        self._consumed += len(frame.payload)
+        self._last_ping = NEVER
+        self._consumed += size
         if self._consumed >= CREDIT_AT:
             credit, self._consumed = self._consumed.to_bytes(4, "big"), 0
             self._events.append(Reply(encode(frames.WINDOW, payload=credit, crc=self._crc)))
 
-    def _gather(self, partial: Partial, frame: Frame) -> Fault | None:
+    def _gather(self, partial: Partial, flags: int, payload: bytes) -> Fault | None:
         """Adds a frame's payload to the message of its call; or says why the call cannot go on."""
-        payload, more, limit = frame.payload, frame.flags & MORE, self._limits.max_message
+        more, limit = flags & MORE, self._limits.max_message
         if (payload or more) and partial.whole:
             return Status.INTERNAL, "more than one message in a unary call"
-        if more and frame.flags & END_STREAM:
+        if more and flags & END_STREAM:
             return Status.INTERNAL, "the stream ended inside a message"
         if len(partial.data) + len(payload) > limit:
             return Status.RESOURCE_EXHAUSTED, f"the message is over the limit of {limit} bytes"
@@ -226,3 +219,8 @@ class Session:
             cuts.append(view[:size])
             view = view[size:]
         return cuts, view
+
+
+def _of_connection(call_id: int) -> None:
+    if call_id:
+        raise ProtocolError(f"call id {call_id} in a frame that concerns the connection; it takes 0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recmesh.rpc import frames
 from recmesh.rpc.events import Reply, StatusReceived, Withdrawn
-from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MAX_META, MORE, PREFACE, Frame, Limits, ProtocolError, encode
+from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MAX_META, MORE, PREFACE, Limits, ProtocolError, encode
 from recmesh.rpc.session import Fault, Partial, Session, parse
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
@@ -31,15 +31,8 @@ class ClientSession(Session):
 
     def call(self, header: bytes, payload: bytes) -> tuple[int, bytes]:
         """The id of a new call of a serialised CallHeader, and its frames. RpcError, if the peer would not take it."""
-        if len(header) > MAX_META:
-            raise unsent(Status.RESOURCE_EXHAUSTED, f"the call's metadata is over {MAX_META} bytes")
-        if len(payload) > self._peer_message:
-            message = f"the request is over the {self._peer_message} bytes that the server accepts"
-            raise unsent(Status.RESOURCE_EXHAUSTED, message)
-        if len(self._open) >= self._peer_calls:
-            raise unsent(
-                Status.UNAVAILABLE, f"{self._peer_calls} calls are open on this connection, as many as it takes"
-            )
+        if len(header) > MAX_META or len(payload) > self._peer_message or len(self._open) >= self._peer_calls:
+            raise self._why_unsendable(header, payload)
         if not self.takes_calls:
             raise unsent(Status.UNAVAILABLE, "this connection takes no more calls")
         call_id = self._next_id
@@ -57,6 +50,14 @@ class ClientSession(Session):
         meta = wire.Cancel(why=why).SerializeToString()  # type: ignore[arg-type]
         return encode(frames.CANCEL, call_id, meta, crc=self._crc)
 
+    def _why_unsendable(self, header: bytes, payload: bytes) -> RpcError:
+        if len(header) > MAX_META:
+            return unsent(Status.RESOURCE_EXHAUSTED, f"the call's metadata is over {MAX_META} bytes")
+        if len(payload) > self._peer_message:
+            message = f"the request is over the {self._peer_message} bytes that the server accepts"
+            return unsent(Status.RESOURCE_EXHAUSTED, message)
+        return unsent(Status.UNAVAILABLE, f"{self._peer_calls} calls are open on this connection, as many as it takes")
+
     def _cut_call(self, call_id: int, header: bytes, payload: bytes) -> bytes:
         room = self._peer_frame - len(header)
         first, rest = payload[:room], payload[room:]
@@ -66,51 +67,49 @@ class ClientSession(Session):
         out.append(encode(frames.MESSAGE, call_id, payload=last, flags=END_STREAM, crc=self._crc))
         return b"".join(out)
 
-    def _is_open(self, frame: Frame) -> bool:
+    def _is_open(self, call_id: int) -> bool:
         """Whether anyone still waits for it; an id that was never used is an error."""
-        call_id = frame.call_id
         if call_id in self._open:
             return True
         if call_id >= self._next_id or not call_id & 1:
-            raise ProtocolError(f"a frame of type {frame.kind:#04x} for call {call_id}, which was never opened")
+            raise ProtocolError(f"a frame for call {call_id}, which was never opened")
         return False
 
-    def _on_status(self, frame: Frame) -> None:
-        self._data_came(frame)
-        status = parse(wire.CallStatus, frame.meta)
-        if frame.flags & MORE:
+    def _on_status(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
+        self._data_came(len(payload))
+        status = parse(wire.CallStatus, meta)
+        if flags & MORE:
             raise ProtocolError("a STATUS that goes on in another frame")
-        if not self._is_open(frame):
+        if not self._is_open(call_id):
             return
-        partial = self._open[frame.call_id]
-        payload = frame.payload
+        partial = self._open[call_id]
         if partial is not None or len(payload) > self._limits.max_message:
             partial = partial or Partial()
-            fault = self._gather(partial, frame)
+            fault = self._gather(partial, flags, payload)
             if fault is not None and not status.code:
                 status = _unusable(fault)
             payload = bytes(partial.data)
             self._forget(partial)
-        del self._open[frame.call_id]
-        self._events.append(StatusReceived(frame.call_id, status, payload))
+        del self._open[call_id]
+        self._events.append(StatusReceived(call_id, status, payload))
 
-    def _on_message(self, frame: Frame) -> None:
-        self._data_came(frame)
-        if not self._is_open(frame):
+    def _on_message(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
+        self._data_came(len(payload))
+        if not self._is_open(call_id):
             return
-        partial = self._open[frame.call_id]
+        partial = self._open[call_id]
         if partial is None:
-            partial = self._open[frame.call_id] = Partial()
-        fault = self._gather(partial, frame)
+            partial = self._open[call_id] = Partial()
+        fault = self._gather(partial, flags, payload)
         if fault is not None:
-            self._events.append(Reply(self.cancel(frame.call_id, wire.Cancel.CALLER)))
-            self._events.append(StatusReceived(frame.call_id, _unusable(fault), b""))
+            self._events.append(Reply(self.cancel(call_id, wire.Cancel.CALLER)))
+            self._events.append(StatusReceived(call_id, _unusable(fault), b""))
 
-    def _on_cancel(self, frame: Frame) -> None:
-        why = parse(wire.Cancel, frame.meta).why
-        if self._is_open(frame):
-            self._forget(self._open.pop(frame.call_id))
-            self._events.append(Withdrawn(frame.call_id, why))
+    def _on_cancel(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
+        why = parse(wire.Cancel, meta).why
+        if self._is_open(call_id):
+            self._forget(self._open.pop(call_id))
+            self._events.append(Withdrawn(call_id, why))
 
     def _refused(self, last_call_id: int) -> tuple[int, ...]:
         self.leaving = True

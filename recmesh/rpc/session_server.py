@@ -86,43 +86,39 @@ class ServerSession(Session):
     def _last_served(self) -> int:
         return min(self._last_id, self._last_taken)
 
-    def _on_call(self, frame: Frame) -> None:
-        self._data_came(frame)
-        call_id = frame.call_id
+    def _on_call(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
+        self._data_came(len(payload))
         if call_id <= self._last_id or not call_id & 1 or call_id > MAX_CALL_ID:
             raise ProtocolError(f"a CALL of id {call_id} after {self._last_id}; ids are odd and increase, below 2^31")
         self._last_id = call_id
-        header = parse(wire.CallHeader, frame.meta)
-        fault = self._unwelcome(call_id, header)
-        if fault is not None:
-            self._refuse(call_id, fault)
-        elif frame.flags & (END_STREAM | MORE) == END_STREAM and len(frame.payload) <= self._limits.max_message:
+        header = parse(wire.CallHeader, meta)
+        taken = len(self._open) + len(self._arriving) + len(self._ending)
+        if call_id > self._last_taken or taken >= self._limits.max_concurrent_calls or header.kind != wire.UNARY:
+            self._refuse(call_id, self._why_unwelcome(call_id, header))
+        elif flags & (END_STREAM | MORE) == END_STREAM and len(payload) <= self._limits.max_message:
             self._open.add(call_id)
-            self._events.append(CallReceived(call_id, header, frame.payload, self._now))
+            self._events.append(CallReceived(call_id, header, payload, self._now))
         else:
             self._arriving[call_id] = Partial(header, self._now)
-            self._on_piece(self._arriving[call_id], frame)
+            self._on_piece(call_id, flags, payload)
 
-    def _unwelcome(self, call_id: int, header: wire.CallHeader) -> Fault | None:
+    def _why_unwelcome(self, call_id: int, header: wire.CallHeader) -> Fault:
         if call_id > self._last_taken:
             return Status.UNAVAILABLE, "the server is going away"
-        if len(self._open) + len(self._arriving) + len(self._ending) >= self._limits.max_concurrent_calls:
-            return Status.UNAVAILABLE, f"{self._limits.max_concurrent_calls} calls are running on this connection"
         if header.kind != wire.UNARY:
             return Status.UNIMPLEMENTED, "only unary calls are served here"
-        return None
+        return Status.UNAVAILABLE, f"{self._limits.max_concurrent_calls} calls are running on this connection"
 
-    def _on_message(self, frame: Frame) -> None:
-        self._data_came(frame)
-        self._check_seen(frame)
-        partial = self._arriving.get(frame.call_id)
-        if partial is not None:
-            self._on_piece(partial, frame)
+    def _on_message(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
+        self._data_came(len(payload))
+        self._check_seen(call_id)
+        if call_id in self._arriving:
+            self._on_piece(call_id, flags, payload)
 
-    def _on_piece(self, partial: Partial, frame: Frame) -> None:
-        call_id = frame.call_id
-        fault = self._gather(partial, frame)
-        if fault is None and not frame.flags & END_STREAM:
+    def _on_piece(self, call_id: int, flags: int, payload: bytes) -> None:
+        partial = self._arriving[call_id]
+        fault = self._gather(partial, flags, payload)
+        if fault is None and not flags & END_STREAM:
             return
         del self._arriving[call_id]
         self._forget(partial)
@@ -132,19 +128,18 @@ class ServerSession(Session):
             self._open.add(call_id)
             self._events.append(CallReceived(call_id, partial.header, bytes(partial.data), partial.since))
 
-    def _on_cancel(self, frame: Frame) -> None:
-        why = parse(wire.Cancel, frame.meta).why
-        self._check_seen(frame)
-        call_id = frame.call_id
+    def _on_cancel(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
+        why = parse(wire.Cancel, meta).why
+        self._check_seen(call_id)
         self._forget(self._arriving.pop(call_id, None))
         if call_id in self._open:
             self._open.remove(call_id)
             self._ending.add(call_id)
             self._events.append(Withdrawn(call_id, why))
 
-    def _check_seen(self, frame: Frame) -> None:
-        if frame.call_id > self._last_id or not frame.call_id & 1:
-            raise ProtocolError(f"a frame of type {frame.kind:#04x} for call {frame.call_id}, which was never opened")
+    def _check_seen(self, call_id: int) -> None:
+        if call_id > self._last_id or not call_id & 1:
+            raise ProtocolError(f"a frame for call {call_id}, which was never opened")
 
     def _refuse(self, call_id: int, fault: Fault) -> None:
         status = wire.CallStatus(code=fault[0], message=fault[1], processed=wire.REFUSED, origin=wire.SERVER)

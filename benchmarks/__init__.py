@@ -1,0 +1,1 @@
+"""Benchmarks: one script a question, JSON out, with the peers it is compared to."""
