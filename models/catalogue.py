@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.data import Float32, Int32, ItemInfo
 from models.filters import compile_filter
 from models.sparse import Int64
-from models.title import Titles
+from models.title import Rarity, Titles
 from models.vectors import Vectors
 
 FILTERS_KEPT = 32  # masks of the last filters; each takes a byte an item
@@ -40,11 +40,12 @@ class Catalogue:
     What the bundle knows of an item stands in a column of its own matrices; `columns` tells which, -1: none.
     """
 
-    def __init__(self, infos: Sequence[ItemInfo], factors: Float32, contents: Float32) -> None:
+    def __init__(self, infos: Sequence[ItemInfo], factors: Float32, contents: Float32, rarity: Rarity) -> None:
         self.infos = list(infos)
         self.factors = Vectors(factors)
         self.contents = Vectors(contents)
-        self.titles = Titles([info.title for info in infos])
+        self.titles = Titles([info.title for info in infos], rarity)
+        self._rarity = rarity
         self.columns: Int32 = np.arange(len(infos), dtype=np.int32)
         self.alive: NDArray[np.bool_] = np.ones(len(infos), np.bool_)
         self.column_of = {info.id: column for column, info in enumerate(infos)}
@@ -100,7 +101,7 @@ class Catalogue:
         self.infos = [self.infos[slot] for slot in slots.tolist()]
         self.factors = Vectors(self.factors.rows(slots))
         self.contents = Vectors(self.contents.rows(slots))
-        self.titles = Titles([info.title for info in self.infos])
+        self.titles = Titles([info.title for info in self.infos], self._rarity)
         self.columns, self.alive = self.columns[slots], self.alive[slots]
         self._slot_of = {info.id: slot for slot, info in enumerate(self.infos)}
 

@@ -17,6 +17,7 @@ from models.histories import recent
 from models.opinions import ByHistory, ByNumber, ByVector, Opinion, by_slot, known_rows
 from models.sources import SOURCES
 from models.sparse import Rows
+from models.title import Rarity
 from models.vectors import Vectors
 
 __all__ = ["SOURCES", "Candidates", "ItemRecord", "ItemShard", "Query", "shard_of"]
@@ -61,7 +62,9 @@ class ItemShard:
         self._shard, self._shards = shard, shards
         self._row_of = {item: row for row, item in enumerate(ids)}
         self._factors, self._learned = bundle.array("item_factors"), bundle.array("item_learned")
-        self._catalogue = Catalogue(items_of(table.take(own)), self._factors[own], bundle.array("item_contents")[own])
+        rarity = Rarity(table["title"].to_pylist())  # of the whole bundle: shards score alike
+        contents = bundle.array("item_contents")[own]
+        self._catalogue = Catalogue(items_of(table.take(own)), self._factors[own], contents, rarity)
         self._popularity = np.array(bundle.array("popularity")[own])
         self._itemknn = Rows.of(bundle, "itemknn").only_columns(own, len(ids))
         self._transitions = Rows.of(bundle, "transitions").only_columns(own, len(ids))

@@ -211,14 +211,14 @@ def _add_factors(
     """Factors learnt from users; items nobody took stand where their text lets expect them."""
     taken = matrix_of(data)
     with progress.stage(f"iALS{label}", ials.rows_to_solve(taken, config.ials)) as stage:
-        fitted = ials.fit(taken, config.ials, np.random.default_rng(config.seed), stage.advance)
+        users, items = ials.fit(taken, config.ials, np.random.default_rng(config.seed), stage.advance)
     counts = np.bincount(data.items, minlength=len(data.item_ids)).astype(np.float32)
     with progress.stage(f"texts to factors{label}", config.content.steps) as stage:
-        mapping = content.fit_factor_map(texts.vectors, fitted.items, counts, config.content, stage.advance)
-    learned = counts > 0
+        mapping = content.fit_factor_map(texts.vectors, items, counts, config.content, stage.advance)
     expected = np.asarray(texts.vectors @ mapping, np.float32)
-    parts.arrays["item_factors"] = np.where(learned[:, None], fitted.items, expected)
-    parts.arrays["item_learned"] = learned
-    parts.arrays["ials_gram"] = ials.Solver.on(fitted.items, config.ials).gram
-    parts.arrays["ials_mean_user"] = fitted.mean_user
+    factors = ials.finish(taken, users, expected, config.ials)
+    parts.arrays["item_factors"] = factors.items
+    parts.arrays["item_learned"] = counts > 0
+    parts.arrays["ials_gram"] = factors.gram
+    parts.arrays["ials_mean_user"] = factors.mean_user
     parts.arrays["piece_factors"] = mapping

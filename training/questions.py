@@ -57,7 +57,7 @@ def of_items(split: Split, recommender: LocalRecommender, most: int, rng: np.ran
 def of_texts(
     items: Sequence[ItemInfo], popularity: Float32, recommender: LocalRecommender, most: int, rng: np.random.Generator
 ) -> list[Question]:
-    """Which item is meant by these words? Right: the item they are taken from; popular ones are asked for more often."""
+    """Which item is meant by these words? Right: the one they are taken from; popular ones are asked for more often."""
     questions = []
     for place in _drawn(popularity, most, rng):
         text = excerpt(items[place], rng)
