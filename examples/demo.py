@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from local_mesh import CHECKOUT, LocalMesh, StartError, free_base_port, plan, raise_on_signals, running_mesh
 
+from models.bundle import find_bundle
 from recmesh.client import Event, Item, RecommendedItem, RpcError, aio, blocking
 
 T = TypeVar("T")
@@ -170,7 +171,7 @@ async def under_load(address: str, tally: Tally, seconds: float, strike: Callabl
             except RpcError:
                 continue  # counted; the act goes on and the summary tells
 
-    async with aio.connect(address) as client:
+    async with aio.Client(address) as client:
         callers = [asyncio.create_task(caller(number)) for number in range(IN_FLIGHT)]
         await asyncio.sleep(seconds / 3)
         strike()
@@ -200,10 +201,10 @@ def summary(stage: Stage) -> bool:
     return not tally.failures
 
 
-def play(bundle: Path, seconds: float) -> bool:
-    plans = plan(bundle, WORK / "mesh", SHARDS, REPLICAS, free_base_port(SHARDS, REPLICAS))
+def play(models: Path, seconds: float) -> bool:
+    plans = plan(find_bundle(models), WORK / "mesh", SHARDS, REPLICAS, free_base_port(SHARDS, REPLICAS))
     heading(f"Start the mesh: {', '.join(each.name for each in plans)}")
-    with running_mesh(plans, WORK / "mesh") as mesh, blocking.connect(mesh.gateway) as client:
+    with running_mesh(plans, WORK / "mesh") as mesh, blocking.Client(mesh.gateway) as client:
         print(f"  all serve; the gateway is at {mesh.gateway}")
         stage = Stage(client, mesh, Tally())
         for act in (known_user, newcomer, like_alien, text_search, five_likes, new_film):

@@ -24,6 +24,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from models.bundle import BundleError, find_bundle
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 START_SECONDS = 60.0  # four times what a loaded machine with two cores needs
@@ -132,12 +134,13 @@ class LocalMesh:
 
     def start(self) -> None:
         """Returns when every process serves; otherwise stops what was started and raises StartError."""
+        limit = time.monotonic() + START_SECONDS
+        services, gateway = self._plans[:-1], self._plans[-1:]
         try:
-            for each in self._plans:
-                self.processes.append(self._spawn(each))
-            limit = time.monotonic() + START_SECONDS
-            for process in self.processes:
-                self._await_serving(process, limit)
+            for group in (services, gateway):  # so that the gateway finds them all
+                started = [self._spawn(each) for each in group]
+                for process in started:
+                    self._await_serving(process, limit)
         except BaseException:
             self.stop()
             raise
@@ -148,7 +151,8 @@ class LocalMesh:
         for folder in (config.parent, log.parent):
             folder.mkdir(parents=True, exist_ok=True)
         config.write_text(to_toml(each.settings), encoding="utf-8")
-        with log.open("w", encoding="utf-8") as errors:
+        log.unlink(missing_ok=True)
+        with log.open("a", encoding="utf-8") as errors:
             process = subprocess.Popen(  # noqa: S603 - our own modules, no shell
                 [sys.executable, "-m", each.module, "--config", str(config)],
                 cwd=CHECKOUT,
@@ -160,6 +164,7 @@ class LocalMesh:
                 preexec_fn=die_with_parent,
             )
         running = Running(each.name, each.address, process, log)
+        self.processes.append(running)
         threading.Thread(target=running.listen, daemon=True).start()
         return running
 
@@ -251,15 +256,18 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"--stateless must be 1 to {MOST_PER_SERVICE}")
     if not 1024 <= parsed.base_port <= 65535 - 500:
         parser.error("--base-port must be 1024 to 65035: the mesh takes ports up to 500 above it")
-    if not parsed.bundle.exists():
-        parser.error(f"there is no bundle at {parsed.bundle}; make one: python -m training fit DATASET --out MODELS")
+    try:
+        # One version for all, also for a process that is started again when a newer one lies in the folder.
+        parsed.bundle = find_bundle(parsed.bundle.resolve())
+    except BundleError as error:
+        parser.error(str(error))
     return parsed
 
 
 def main() -> int:
     options = parse()
-    bundle, state = options.bundle.resolve(), options.state.resolve()
-    plans = plan(bundle, state, options.shards, options.replicas, options.base_port, options.stateless)
+    state = options.state.resolve()
+    plans = plan(options.bundle, state, options.shards, options.replicas, options.base_port, options.stateless)
     raise_on_signals()
     try:
         with running_mesh(plans, state) as mesh:

@@ -30,5 +30,5 @@ def mesh(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mes
 
 @pytest.fixture(scope="session")
 def client(mesh: Mesh) -> Iterator[blocking.Client]:
-    with blocking.connect(mesh.gateway) as connected:
+    with blocking.Client(mesh.gateway) as connected:
         yield connected

@@ -38,7 +38,7 @@ async def under_load(gateway: str, strike: Callable[[], None]) -> list[str]:
             except RpcError as error:
                 failures.append(str(error))
 
-    async with aio.connect(gateway) as client:
+    async with aio.Client(gateway) as client:
         await asyncio.gather(*(caller(number) for number in range(IN_FLIGHT)))
     return failures
 
@@ -51,7 +51,7 @@ def test_killing_a_replica_under_load_fails_no_call(bundle: Path, tmp_path: Path
 
 
 def test_a_shard_away_gives_a_partial_answer_that_says_so(bundle: Path, tmp_path: Path) -> None:
-    with running(bundle, tmp_path) as mesh, blocking.connect(mesh.gateway) as client:
+    with running(bundle, tmp_path) as mesh, blocking.Client(mesh.gateway) as client:
         whole = client.recommend("1", count=10)
         assert (whole.shards_answered, whole.shards_total, whole.degraded) == (2, 2, ())
         mesh.kill("retrieval-1-0", "retrieval-1-1")
@@ -62,9 +62,9 @@ def test_a_shard_away_gives_a_partial_answer_that_says_so(bundle: Path, tmp_path
 
 @pytest.mark.parametrize("stage", ["embedding", "ranking", "feedback"])
 def test_a_stage_away_is_named_and_the_answer_is_not_empty(bundle: Path, tmp_path: Path, stage: str) -> None:
-    with running(bundle, tmp_path, replicas=1) as mesh, blocking.connect(mesh.gateway) as client:
+    with running(bundle, tmp_path, replicas=1) as mesh, blocking.Client(mesh.gateway) as client:
         mesh.kill(f"{stage}-0")
-        plainer = client.recommend("1", history=["1214", "541"] if stage == "feedback" else (), count=10)
+        plainer = client.recommend("1", count=10)
         assert stage in plainer.degraded and len(plainer.items) == 10
 
 
@@ -123,9 +123,13 @@ def test_the_demo_runs_without_a_failure(bundle: Path) -> None:
 
 def descendants(pid: int) -> list[int]:
     """The processes a process started, directly or not."""
-    try:
-        tasks = Path(f"/proc/{pid}/task").iterdir()
-        direct = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except FileNotFoundError:
-        return []
+    parents = {int(path.name): parent_of(path) for path in Path("/proc").iterdir() if path.name.isdigit()}
+    direct = [child for child, parent in parents.items() if parent == pid]
     return direct + [below for child in direct for below in descendants(child)]
+
+
+def parent_of(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
