@@ -17,7 +17,7 @@ GOES_BACK: Final[Mapping[str, Mapping[str, str]]] = {
         "transitions": "often chosen after {}",
     },
     "similar": {
-        "ials": "liked by those who liked {}",
+        "ials": "fits the same taste as {}",
         "itemknn": "liked by those who liked {}",
         "transitions": "often chosen after {}",
         "content": "its description resembles that of {}",
@@ -67,10 +67,15 @@ class Explaining:
     because: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def draft(self, place: int, sources: Sequence[str], is_new: bool) -> list[Draft]:
-        """For the candidate at `place`; `sources` spoke for it, the strongest first."""
+        """For the candidate at `place`; `sources` spoke for it, the strongest first.
+
+        The strongest one's, and the strongest that names an item, which comes first: it says more to a person.
+        """
         if is_new:
             sources = [FRESH, *(source for source in sources if source != FRESH)]
-        return [self._draft(source, place) for source in sources[:MOST]]
+        drafts = [self._draft(source, place) for source in sources]
+        chosen = [*drafts[:1], *sorted(drafts[1:], key=lambda draft: not draft.item_id)][:MOST]
+        return chosen if is_new else sorted(chosen, key=lambda draft: not draft.item_id)
 
     def _draft(self, source: str, place: int) -> Draft:
         phrase = GOES_BACK[self.surface].get(source)

@@ -10,7 +10,8 @@ from gateway.settings import Settings
 from recmesh.mesh.backend import Backend, Policy, Surroundings, backend
 from recmesh.mesh.balancer import Connection, Replica
 from recmesh.mesh.resolver import EndpointAddress, Static
-from recmesh.rpc import Channel
+from recmesh.mesh.timeout import Timeout
+from recmesh.rpc import Channel, stack
 from recmesh.v1.embedding_rpc import EmbeddingStub
 from recmesh.v1.feedback_rpc import FeedbackStub
 from recmesh.v1.models_rpc import ModelsStub
@@ -46,6 +47,7 @@ class Upstreams:
     def __init__(
         self, settings: Settings, connect: Callable[[EndpointAddress], Connection], given: Surroundings
     ) -> None:
+        self._clock, self._seconds = given.clock, settings.attempt_seconds
         policy = Policy(settings.call_seconds, settings.attempt_seconds, settings.attempts)
 
         def to(name: str, addresses: Sequence[Sequence[str]], shard: int = 0) -> Backend:
@@ -62,9 +64,11 @@ class Upstreams:
         self.shards: Sequence[Shard] = tuple(Shard(each) for each in retrieval)
 
     def processes(self) -> Iterator[Process]:
+        """Asked beside the policies, so that what requests met is not mixed up with what asking met."""
         for each in self.backends:
             for replica in each.replicas:
-                yield Process(each, replica, ModelsStub(Channel(each.only(replica))))
+                aside = stack(Timeout(self._clock, self._seconds), to=replica.connection)
+                yield Process(each, replica, ModelsStub(Channel(aside)))
 
     def by_shard(self, item_ids: Iterable[str]) -> Mapping[int, list[str]]:
         """The ids, each once, under the shard that owns them."""

@@ -24,6 +24,7 @@ class Report:
     answered: bool = False  # it did the last time
     heard: bool = False  # it ever did
     complaint: str = ""
+    error: str = ""  # why it did not answer
 
 
 class Versions:
@@ -87,8 +88,8 @@ class Versions:
         report = self._reports[process.replica.endpoint.id]
         try:
             answer = await process.models.list(ListModelsRequest(), Context())
-        except RpcError:
-            report.answered = False
+        except RpcError as error:
+            report.answered, report.error = False, str(error)
             return
         report.answered = report.heard = True
         complaint = self._complaint(process, answer)
@@ -124,8 +125,9 @@ class Versions:
         report = self._reports[process.replica.endpoint.id]
         if report.complaint:
             return report.complaint
-        said = f"has {', '.join(_newest_first(report.versions)) or 'none'}" if report.answered else "does not answer"
-        return f"{process.replica.endpoint.address} {said}"
+        if not report.answered:
+            return f"{process.replica.endpoint.address} does not answer ({report.error})"
+        return f"{process.replica.endpoint.address} has {', '.join(_newest_first(report.versions)) or 'none'}"
 
 
 def _common(reports: Sequence[Report]) -> Mapping[str, float]:

@@ -35,12 +35,12 @@ class Replica:
         self.calls = 0
         self.failures = 0
         self.last_error = ""
-        self._connection = connection
+        self.connection = connection
         self._service = service or connection
 
     @property
     def state(self) -> str:
-        return self._connection.state
+        return self.connection.state
 
     async def __call__(self, call: Call) -> Message:
         self.in_flight += 1

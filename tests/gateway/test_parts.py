@@ -177,7 +177,7 @@ SEARCH = Explaining("search", asked=True)
         (KNOWN_AND_ASKED, 0, "content", "its description resembles what you asked for"),
         (ASKED, 0, "title", "its title matches what you asked for"),
         (SIMILAR, 0, "itemknn", "liked by those who liked [alien]"),
-        (SIMILAR, 0, "ials", "liked by those who liked [alien]"),
+        (SIMILAR, 0, "ials", "fits the same taste as [alien]"),
         (SIMILAR, 0, "transitions", "often chosen after [alien]"),
         (SIMILAR, 0, "content", "its description resembles that of [alien]"),
         (SEARCH, 0, "content", "its description resembles what you asked for"),
@@ -190,6 +190,13 @@ def test_reasons(explaining: Explaining, place: int, source: str, text: str) -> 
     reason = draft(lambda item_id: f"[{item_id}]")
     assert (reason.kind, reason.text) == (source, text)
     assert list(reason.item_ids) == (["alien"] if "[alien]" in text else [])
+
+
+def test_a_reason_that_names_an_item_is_among_them_and_first() -> None:
+    drafts = RECOMMEND.draft(0, ["ials", "popularity", "itemknn"], is_new=False)
+    assert [draft.kind for draft in drafts] == ["itemknn", "ials"]
+    drafts = RECOMMEND.draft(0, ["transitions", "ials", "itemknn"], is_new=False)
+    assert [draft.kind for draft in drafts] == ["transitions", "itemknn"]
 
 
 def test_two_reasons_are_enough_and_new_comes_first() -> None:

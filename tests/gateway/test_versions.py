@@ -51,10 +51,12 @@ def test_a_version_that_is_not_loaded_everywhere_is_refused_and_those_that_are_n
 def test_without_a_common_version_the_answer_says_who_has_what() -> None:
     mesh = Mesh(FILMS)
     mesh.models["ranking"].versions = {"v2": 2.0}
+    mesh.down("0")
     mesh.poll()
     error = mesh.error(mesh.ask.recommend(ASK))
     assert error.status is Status.UNAVAILABLE
     assert "embedding embedding:1 has v1" in error.message and "ranking ranking:1 has v2" in error.message
+    assert "retrieval 0-0:1 does not answer (UNAVAILABLE: connection refused)" in error.message
 
 
 def test_a_process_that_never_answered_has_no_say() -> None:
@@ -154,6 +156,8 @@ def test_a_start_goes_on_without_a_service_in_the_end() -> None:
 def test_status_shows_every_endpoint() -> None:
     mesh = Mesh(FILMS, replicas=2)
     mesh.down("0-1")
+    mesh.answer(mesh.ask.recommend(ASK))
+    mesh.answer(mesh.ask.recommend(ASK))
     mesh.wires["0-1"].state = "backing off"
     mesh.poll()
     mesh.clock.advance(5.0)
@@ -169,7 +173,7 @@ def test_status_shows_every_endpoint() -> None:
     alive, dead = status.upstreams[1].endpoints
     assert (alive.address, alive.state, alive.failures, alive.last_error) == ("0-0:1", "ready", 0, "")
     assert (dead.address, dead.state) == ("0-1:1", "backing off")
-    assert dead.failures > 0 and dead.last_error == "UNAVAILABLE: connection refused"
+    assert 0 < dead.failures == dead.calls < 5 and dead.last_error == "UNAVAILABLE: connection refused"
     assert alive.calls > 0 and list(alive.bundle_versions) == ["v1"]
 
 

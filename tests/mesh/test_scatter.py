@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -11,14 +11,14 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
 from recmesh.mesh.scatter import Gathered, scatter
-from recmesh.rpc import RpcError, Status, tx
+from recmesh.rpc import RpcError, Status, aio, tx
 from tests.mesh.kit import LOST, Outcome, never
 
 
 async def answer(value: Any) -> Any:
     if isinstance(value, Exception):
         raise value
-    return await value if isinstance(value, Deferred) else value
+    return await value if isinstance(value, Deferred | Coroutine) else value
 
 
 def gather(clock: Clock, *values: Any, deadline: float | None = None) -> Outcome[Gathered[Any]]:
@@ -105,31 +105,11 @@ def test_nothing_to_ask() -> None:
     assert gather(Clock(), deadline=1.0).result() == Gathered(0, {}, {})
 
 
-class LoopClock:
-    """As much of a Clock over asyncio as a scatter needs."""
-
-    def seconds(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def sleep(self, delay: float) -> Awaitable[None]:
-        return asyncio.sleep(delay)
-
-    async def first(self, *work: Coroutine[Any, Any, Any]) -> Any:
-        tasks = [asyncio.ensure_future(each) for each in work]
-        try:
-            for done in asyncio.as_completed(tasks):
-                try:
-                    return await done
-                except Exception:  # noqa: S112 - the others decide
-                    continue
-        finally:
-            for task in tasks:
-                task.cancel()
-
-
 def test_the_same_under_asyncio() -> None:
     async def main() -> Gathered[Any]:
-        return await scatter(LoopClock(), [asyncio.sleep(30), answer("b"), answer(LOST)], LoopClock().seconds() + 0.01)  # type: ignore[arg-type]
+        clock = aio.Clock()
+        questions = [answer(asyncio.Event().wait()), answer("b"), answer(LOST)]
+        return await scatter(clock, questions, clock.seconds() + 0.01)
 
     gathered = asyncio.run(main())
     assert dict(gathered.answers) == {1: "b"}
