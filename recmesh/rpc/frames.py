@@ -88,6 +88,10 @@ class FrameReader:
         self._held = bytearray()
         self._wanted = HEADER.size  # nothing can be read before this many bytes are held
 
+    @property
+    def held(self) -> int:
+        return len(self._held)
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that `data` completes; raises ProtocolError after those before a bad one."""
         if self._held:

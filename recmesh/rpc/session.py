@@ -86,6 +86,11 @@ class Session:
             frames.GOAWAY: self._on_goaway,
         }
 
+    @property
+    def held(self) -> int:
+        """Bytes kept of frames and messages that are not complete."""
+        return self._reader.held + self._partial_bytes
+
     # What the owner of the connection wants sent.
 
     def hello(self) -> bytes:
