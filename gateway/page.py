@@ -47,28 +47,29 @@ async def turn_to(
         return []
     window = window_of(wanted.count) if wanted.diversity else 1
     fresh = proposed(candidates) if wanted.fresh_share else []
-    depth = 0 if fresh else window * math.ceil(wanted.end / window)  # 0: all, for a fresh item may stand far down
+    last = window * math.ceil(wanted.end / window)
+    depth = 0 if fresh else last  # 0: all, for a fresh item may stand far down
     ranked = await rank(run, wanted.surface, candidates, depth, wanted.candidates)
     order = list(ranked.order)
     if wanted.diversity:
         first = max(0, wanted.offset - len(fresh)) // window * window  # fresh items move others down, into the page
-        order[first:] = await _diversified(run, wanted.diversity, candidates, ranked, first, window)
+        order[first:last] = await _diversified(run, wanted.diversity, candidates, ranked, range(first, last, window))
     places = with_fresh(order, candidates, fresh, wanted.fresh_share, wanted.end)
     return await _Page(run, wanted, candidates, ranked, history, asked).items(places)
 
 
-async def _diversified(
-    run: Run, diversity: float, candidates: Candidates, ranked: Ranked, first: int, window: int
-) -> list[int]:
-    """The order from the place `first` on, each window of it rearranged."""
-    ids = [candidates.item_ids[place] for place in ranked.order[first:]]
+async def _diversified(run: Run, diversity: float, candidates: Candidates, ranked: Ranked, windows: range) -> list[int]:
+    """The order of the windows that begin at `windows`, each of them rearranged."""
+    ids = [candidates.item_ids[place] for place in ranked.order[windows.start : windows.stop]]
     vectors = unit_vectors(ids, await items.fetch(run, ids, vectors=True))
     order = list[int]()
-    for begin in range(first, len(ranked.order), window):
-        places, relevance = ranked.order[begin : begin + window], ranked.scores[begin : begin + window]
-        rearranged = rearrange(relevance, vectors[begin - first : begin - first + window], diversity)
-        order += [places[each] for each in rearranged]
-        await run.clock.sleep(0)  # the calls of others go on between two windows
+    for begin in windows:
+        span = slice(begin, begin + windows.step)
+        own = slice(begin - windows.start, begin - windows.start + windows.step)
+        places = ranked.order[span]
+        if places:
+            order += [places[each] for each in rearrange(ranked.scores[span], vectors[own], diversity)]
+            await run.clock.sleep(0)  # the calls of others go on between two windows
     return order
 
 

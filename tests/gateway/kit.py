@@ -249,6 +249,8 @@ class FakeRetrieval(RetrievalBase):
     async def get_items(
         self, request: retrieval_pb2.GetItemsRequest, context: Context
     ) -> retrieval_pb2.GetItemsResponse:
+        if len(request.item_ids) > 1_000:
+            raise RpcError(Status.INVALID_ARGUMENT, f"item_ids: {len(request.item_ids)}")
         films = [self.films[each] for each in request.item_ids if each in self.films]
         return retrieval_pb2.GetItemsResponse(records=[film.record(request.include_vectors) for film in films])
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import histories, ranking, validate
+from gateway import histories, items, ranking, validate
 from gateway.candidates import Candidates
 from gateway.columns import NO_OPINION, floats, ints, pack_floats, pack_ints
 from gateway.diversity import WINDOW_MOST, rearrange, unit_vectors, window_of
@@ -25,6 +25,9 @@ from models.histories import HISTORY_LIMIT, SEEN_LIMIT
 from models.pipeline import CANDIDATES_PER_SOURCE
 from recmesh.v1.retrieval_pb2 import ItemRecord
 from services.common import checks
+from services.feedback import events
+from services.retrieval import records
+from services.retrieval import service as retrieval
 
 NAN = math.nan
 
@@ -43,6 +46,11 @@ def test_the_numbers_that_models_and_gateway_share() -> None:
     assert validate.HISTORY_ITEMS == SEEN_LIMIT
     assert validate.HISTORY_ITEMS + validate.EXCLUDED_ITEMS <= checks.MOST_EXCLUDED
     assert (validate.ID_BYTES, validate.TEXT_BYTES) == (checks.LONGEST_ID, checks.MOST_TEXT)
+    assert (validate.QUERY_BYTES, validate.FILTER_BYTES) == (retrieval.LONGEST_QUERY, retrieval.LONGEST_FILTER)
+    assert validate.TITLE_BYTES == records.LONGEST_TITLE
+    assert (validate.CATEGORIES, validate.ATTRIBUTE_BYTES) == (records.MOST_CATEGORIES, records.MOST_ATTRIBUTE_BYTES)
+    assert validate.EVENTS == events.MOST_EVENTS
+    assert items.MOST_IDS == retrieval.MOST_ITEMS and validate.PAGE_ITEMS == retrieval.MOST_COUNT
 
 
 def test_the_sources_that_models_and_gateway_name() -> None:

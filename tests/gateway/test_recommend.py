@@ -242,6 +242,15 @@ def test_diverse_pages_are_disjoint_too() -> None:
     assert shown[:21] != [film.id for film in films[:21]] and set(shown[:21]) == {film.id for film in films[:21]}
 
 
+def test_a_page_of_a_thousand_has_a_thousand_titles() -> None:
+    films = [Film(f"f-{i:04}", f"Film {i}", popularity=5000.0 - i, neighbours=(f"t-{i:04}",)) for i in range(1200)]
+    mesh = Mesh(films, shards=1)
+    mesh.history("collector", *[f"t-{i:04}" for i in range(500)])
+    answer = mesh.answer(mesh.ask.recommend(ask("collector", count=1000, explain=True, diversity=0.1)))
+    assert len(answer.items) == 1000 and all(item.title for item in answer.items)
+    assert answer.degraded == []
+
+
 def test_diverse_pages_with_a_fresh_item_are_disjoint_too() -> None:
     films = [Film(f"f-{i:03}", popularity=500.0 - i, taste=(float(i % 3), float(i % 5))) for i in range(100)]
     mesh = Mesh([*films, Film("fresh", taste=(0.001, 0.0), is_new=True), Film("taken", taste=(1e-9, 0.0))])
