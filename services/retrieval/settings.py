@@ -34,3 +34,11 @@ class Settings(ServiceSettings):
         """The peers without this process: pods that share one list are named `node_id.service:port` in it."""
         own = f"{self.node_id}."
         return tuple(address for address in self.peers if not (self.node_id and address.startswith(own)))
+
+    @property
+    def other_replicas(self) -> tuple[str, ...]:
+        """The peers without this process, which is told by its address, or by its name as the host's first label.
+
+        So all replicas can share one file, as the pods of a StatefulSet do.
+        """
+        return tuple(peer for peer in self.peers if peer != self.listen and peer.split(".")[0] != self.node_id)
