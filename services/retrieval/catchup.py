@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from twisted.internet.defer import CancelledError
+
 from recmesh.ops.log import Logger
 from recmesh.rpc.clock import Clock
 from recmesh.rpc.status import RpcError
@@ -32,9 +34,15 @@ class CatchUp:
         self._log = Logger("services.retrieval")
 
     async def run(self, every: float) -> None:
+        """Until it is cancelled."""
         while True:
             await self._clock.sleep(every)
-            await self.once()
+            try:
+                await self.once()
+            except CancelledError:
+                raise
+            except Exception as error:
+                self._log.error("catching up failed", error)
 
     async def once(self) -> None:
         """A peer that does not answer is asked again the next time."""

@@ -16,7 +16,7 @@ class Settings(ServiceSettings):
     state: Path  # the folder that holds catalogue.sqlite
     shard: int = 0
     shards: int = 1
-    peers: tuple[str, ...] = ()  # host:port of the shard's replicas; this one itself may be among them, by its node_id
+    peers: tuple[str, ...] = ()  # host:port of the shard's replicas; this one itself may be among them
     catch_up_seconds: float = 5.0  # how often they are asked for what this replica missed
     catch_up_at_start: float = 3.0  # for how long the start waits for them: they may be down as well
 
@@ -28,12 +28,6 @@ class Settings(ServiceSettings):
         check_range("catch_up_at_start", self.catch_up_at_start, 0.0, 600.0)
         for address in self.peers:
             check_address("peers", address)
-
-    @property
-    def other_replicas(self) -> tuple[str, ...]:
-        """The peers without this process: pods that share one list are named `node_id.service:port` in it."""
-        own = f"{self.node_id}."
-        return tuple(address for address in self.peers if not (self.node_id and address.startswith(own)))
 
     @property
     def other_replicas(self) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ async def _catch_up(process: Process, settings: Settings, catalogue: Catalogue) 
     except RpcError as error:
         Logger("recmesh.process").warning("serving before all peers were heard", error=error.message)
     running = Deferred.fromCoroutine(catch_up.run(settings.catch_up_seconds))
-    running.addErrback(lambda failure: failure.trap(CancelledError) and None)
+    running.addErrback(lambda failure: failure.trap(CancelledError))
 
     async def stop() -> None:
         running.cancel()
