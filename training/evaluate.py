@@ -7,7 +7,7 @@ something to find; `coverage` is the share of the catalogue that is in anybody's
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from models.data import History, Int32
@@ -21,6 +21,7 @@ from training.progress import Progress, Stage
 from training.splits import PROTOCOLS, targets
 
 CUTOFFS = (10, 20)
+ONE_EVENT_SHARE = 1e-9  # of any user's events: the cut takes at least one
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def evaluate(dataset: str, prepared: Prepared, protocol: str, config: FitConfig,
     wanted = targets(split)
     if not wanted:
         raise DatasetError(f"{dataset}: the protocol {protocol} leaves no user with something to find; choose another")
-    models = fit_models(split.train, prepared.items, config, progress)
+    models = fit_models(split.train, prepared.items, tuned_alike(config, protocol), progress)
     known = Histories(models.parts)
     histories = [known.of(split.train.user_ids[user]) for user in wanted]
     numbers = {id_: number for number, id_ in enumerate(split.train.item_ids)}
@@ -87,6 +88,13 @@ def evaluate(dataset: str, prepared: Prepared, protocol: str, config: FitConfig,
             found = measure(ranked, list(wanted.values()), len(numbers), k)
             results.extend(Result(model, metric, k, found[metric]) for metric in METRICS)
     return Evaluation(dataset, protocol, len(split.train), len(split.test), len(wanted), len(numbers), results)
+
+
+def tuned_alike(config: FitConfig, protocol: str) -> FitConfig:
+    """The settings with the slice the blend is tuned on cut as the protocol cuts: for leave-one-out, one event each."""
+    if protocol != "leave-one-out":
+        return config
+    return replace(config, blend=replace(config.blend, held_out_share=ONE_EVENT_SHARE))
 
 
 def rankings(

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.bundle import Bundle, find_bundle
@@ -15,7 +16,14 @@ from models.histories import Histories
 from models.pipeline import LocalRecommender
 from tests.training.planted import KINDS, write_planted
 from training.commands import main
+from training.datasets.reader import read_dataset
+from training.datasets.rejects import Rejects
+from training.evaluate import tuned_alike
+from training.fit import FitConfig
 from training.metrics import METRICS
+from training.preprocessing import PreprocessingConfig, prepare
+from training.progress import SilentProgress
+from training.splits import leave_one_out, temporal
 
 MODELS = ("popularity", "itemknn", "transitions", "ials", "content", "blend")
 
@@ -96,6 +104,15 @@ def test_evaluate_finds_what_was_planted(dataset: Path, tmp_path: Path) -> None:
     rows = [line for line in lines if line and line[0] in MODELS and len(line) == 1 + len(METRICS)]
     assert [row[0] for row in rows] == [*MODELS, *MODELS]
     assert rows[5][4] == f"{values['blend', 'ndcg', 10]:.4f}"
+
+
+def test_leave_one_out_tunes_the_blend_on_one_event_each(dataset: Path) -> None:
+    usual = FitConfig()
+    assert tuned_alike(usual, "temporal") is usual
+    share = tuned_alike(usual, "leave-one-out").blend.held_out_share
+    with Rejects(dataset.parent / "rejects.jsonl") as rejects:
+        data = prepare(read_dataset(dataset, rejects, SilentProgress()), PreprocessingConfig()).interactions
+    np.testing.assert_array_equal(temporal(data, share).test.items, leave_one_out(data).test.items)
 
 
 def test_recommend_gives_the_lists_of_the_request_path(models: Path, tmp_path: Path) -> None:
