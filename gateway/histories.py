@@ -11,7 +11,8 @@ from recmesh.v1.common_pb2 import History
 from recmesh.v1.feedback_pb2 import HistoryRequest
 from recmesh.v1.recommender_pb2 import HistoryItem
 
-QUERY_LIMIT: Final = 500  # entries that models look at; all the others are only left out of the answer
+QUERY_LIMIT: Final = 500
+"""Entries sent to models, no fewer than they look at. All the others are only left out of the answer."""
 
 
 async def stored(run: Run, user_id: str) -> History:
