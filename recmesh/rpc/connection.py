@@ -39,6 +39,31 @@ class Loop(Protocol):
     def call_later(self, delay: float, what: Callable[[], object]) -> Timer: ...
 
 
+class Alarm:
+    """A timer that is set, rings or is stopped, and may be set again."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._timer: Timer | None = None
+
+    @property
+    def is_set(self) -> bool:
+        return self._timer is not None
+
+    def set(self, delay: float, what: Callable[[], object]) -> None:
+        self.stop()
+        self._timer = self._loop.call_later(max(0.0, delay), lambda: self._ring(what))
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self, what: Callable[[], object]) -> None:
+        self._timer = None
+        what()
+
+
 class Transport(Protocol):
     """Where a connection's bytes go."""
 
@@ -63,12 +88,12 @@ class Deadlines:
         self._alive = alive  # by id, whatever still waits; entries of others are skipped
         self._expire = expire
         self._heap: list[tuple[float, int]] = []
-        self._timer: Timer | None = None
+        self._alarm = Alarm(loop)
         self._due = 0.0
 
     def add(self, deadline: float, call_id: int) -> None:
         heapq.heappush(self._heap, (deadline, call_id))
-        if self._timer is None or deadline < self._due:
+        if deadline < self._due or not self._alarm.is_set:
             self._arm()
         if len(self._heap) > self.SLACK + 2 * len(self._alive):
             self._heap = [entry for entry in self._heap if entry[1] in self._alive]
@@ -76,24 +101,19 @@ class Deadlines:
 
     def stop(self) -> None:
         self._heap.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.stop()
 
     def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         self._due = self._heap[0][0]
-        self._timer = self._loop.call_later(max(0.0, self._due - self._loop.seconds()), self._ring)
+        self._alarm.set(self._due - self._loop.seconds(), self._ring)
 
     def _ring(self) -> None:
-        self._timer = None
         now = max(self._due, self._loop.seconds())  # loops ring a rounding error too early
         while self._heap and (self._heap[0][0] <= now or self._heap[0][1] not in self._alive):
             _, call_id = heapq.heappop(self._heap)
             if call_id in self._alive:
                 self._expire(call_id)
-        if self._heap and self._timer is None:
+        if self._heap and not self._alarm.is_set:
             self._arm()
 
 
@@ -107,7 +127,8 @@ class Connection:
         self._session = session
         self._why_ended = ""  # set when this end knows more than the transport will say
         self.since = self._heard = loop.seconds()
-        self._watch: Timer = loop.call_later(HANDSHAKE_TIMEOUT, self._no_hello)
+        self._watch = Alarm(loop)
+        self._watch.set(HANDSHAKE_TIMEOUT, self._no_hello)
         self._on: dict[type[Any], Callable[[Any], object]] = {
             Greeted: self._on_greeted,
             Ponged: self._on_ponged,
@@ -127,7 +148,7 @@ class Connection:
     def connection_lost(self, reason: str) -> None:
         """To be called once, when the transport has closed."""
         self.ended = True
-        self._watch.cancel()
+        self._watch.stop()
         self._on_end(self._why_ended or reason)
 
     def fail(self, error: ProtocolError) -> None:
@@ -139,8 +160,7 @@ class Connection:
         raise NotImplementedError
 
     def _on_greeted(self, event: Greeted) -> None:
-        self._watch.cancel()
-        self._watch = self._loop.call_later(KEEPALIVE_AFTER, self._check_alive)
+        self._watch.set(KEEPALIVE_AFTER, self._check_alive)
 
     def _on_ponged(self, event: Ponged) -> None:
         """That bytes came is all a keepalive wants to know."""
@@ -158,11 +178,11 @@ class Connection:
     def _check_alive(self) -> None:
         silent = self._loop.seconds() - self._heard
         if silent < KEEPALIVE_AFTER - 0.001:
-            self._watch = self._loop.call_later(KEEPALIVE_AFTER - silent, self._check_alive)
+            self._watch.set(KEEPALIVE_AFTER - silent, self._check_alive)
             return
         heard = self._heard
         self._transport.write(self._session.ping(KEEPALIVE_PING))
-        self._watch = self._loop.call_later(KEEPALIVE_TIMEOUT, lambda: self._check_answer(heard))
+        self._watch.set(KEEPALIVE_TIMEOUT, lambda: self._check_answer(heard))
 
     def _check_answer(self, heard: float) -> None:
         if self._heard > heard:

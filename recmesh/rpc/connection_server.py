@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from recmesh.rpc.call import Call, Handlers, Service
-from recmesh.rpc.connection import Connection, Deadlines, Loop, Timer, Transport
+from recmesh.rpc.connection import Alarm, Connection, Deadlines, Loop, Transport
 from recmesh.rpc.events import CallReceived, GoingAway, Greeted, Ponged, Withdrawn
 from recmesh.rpc.frames import Limits
 from recmesh.rpc.headers import context_of, deadline_of, library_status, microseconds, status_of, too_late
@@ -65,7 +65,7 @@ class ServerConnection(Connection):
         self._deadlines = Deadlines(loop, self._running, self._expire)
         self._drain_ms: int | None = None
         self._refusing = False  # the second GOAWAY has left
-        self._drain_timer: Timer | None = None
+        self._drain_alarm = Alarm(loop)
         self._on[CallReceived] = self._on_call
         self._on[Withdrawn] = self._on_withdrawn
         self._on[GoingAway] = lambda event: None  # the client closes when it has its answers
@@ -205,16 +205,15 @@ class ServerConnection(Connection):
             self._begin_drain()
 
     def _on_ponged(self, event: Ponged) -> None:
-        if event.payload == DRAIN_PING and self._drain_timer is not None:
-            self._drain_timer.cancel()
+        if event.payload == DRAIN_PING and self._drain_alarm.is_set:
+            self._drain_alarm.stop()
             self._refuse_later_calls()
 
     def _begin_drain(self) -> None:
         self._transport.write(self._calls.drain(self._drain_ms or 0) + self._calls.ping(DRAIN_PING))
-        self._drain_timer = self._loop.call_later(DRAIN_PONG_TIMEOUT, self._refuse_later_calls)
+        self._drain_alarm.set(DRAIN_PONG_TIMEOUT, self._refuse_later_calls)
 
     def _refuse_later_calls(self) -> None:
-        self._drain_timer = None
         self._refusing = True
         self._transport.write(self._calls.refuse_later_calls(self._drain_ms or 0))
         self._close_if_done()
@@ -225,8 +224,7 @@ class ServerConnection(Connection):
 
     def _on_end(self, reason: str) -> None:
         self._deadlines.stop()
-        if self._drain_timer is not None:
-            self._drain_timer.cancel()
+        self._drain_alarm.stop()
         for running in list(self._running.values()):
             self._cancel(running)
         self._report_gone()
@@ -254,6 +252,9 @@ def _steps(
         while True:
             try:
                 value = yield awaited
+            except GeneratorExit:
+                work.close()
+                raise
             except BaseException as error:
                 awaited = variables.run(work.throw, error)
             else:

@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from recmesh.rpc.call import Call
-from recmesh.rpc.connection import Deadlines, Loop, Timer, Transport
+from recmesh.rpc.connection import Alarm, Deadlines, Loop, Transport
 from recmesh.rpc.connection_client import ClientConnection
 from recmesh.rpc.frames import Limits
 from recmesh.rpc.headers import FAR
@@ -48,7 +48,7 @@ class Endpoint:
         self._since = 0.0  # when it was made
         self._leaving: set[ClientConnection] = set()  # those whose last calls go on
         self._dialing = False
-        self._retry: Timer | None = None
+        self._retry = Alarm(loop)  # set while backing off
         self._failures = 0  # attempts to connect, one after another
         self._why = ""  # the last of them failed
         self._waiting: dict[int, Any] = {}  # futures of calls that wait for a connection: of None or an RpcError
@@ -64,7 +64,7 @@ class Endpoint:
             return "ready"
         if self._dialing:
             return "connecting"
-        if self._retry is not None:
+        if self._retry.is_set:
             return "backing off"
         return "draining" if self._leaving else "idle"
 
@@ -90,8 +90,7 @@ class Endpoint:
         if not self._closed:
             self._closed = True
             self._patience.stop()
-            if self._retry is not None:
-                self._retry.cancel()
+            self._retry.stop()
             self._hang_up()
             self._wake(RpcError(Status.CANCELLED, "the endpoint was closed"))
             for connection in self._connections():
@@ -140,7 +139,7 @@ class Endpoint:
         if self._closed:
             if self._emptied is not None and not self._connections():
                 self._loop.futures.resolve(self._emptied)
-        elif self._current is None and not self._dialing and self._retry is None:
+        elif self._current is None and not self._dialing and not self._retry.is_set:
             if connection.peer is not None and self._loop.seconds() - connection.since >= SHORT_LIVED:
                 self._failures = 0
                 self._dial_now()
@@ -153,7 +152,7 @@ class Endpoint:
         """Waits until there is a connection; NOT_SENT when there will be none soon."""
         if self._closed:
             raise unsent(Status.CANCELLED, "the endpoint is closed")
-        if self._retry is not None:
+        if self._retry.is_set:
             raise unsent(Status.UNAVAILABLE, f"{self.address} cannot be reached: {self._why}")
         if len(self._waiting) >= MAX_WAITING:
             raise unsent(Status.UNAVAILABLE, f"{MAX_WAITING} calls wait for a connection to {self.address}")
@@ -190,7 +189,6 @@ class Endpoint:
         self._wake_one(key, RpcError(Status.DEADLINE_EXCEEDED, message))
 
     def _dial_now(self) -> None:
-        self._retry = None
         self._dialing = True
         self._dial()
 
@@ -199,7 +197,7 @@ class Endpoint:
         delay = min(BACKOFF_MOST, BACKOFF_FIRST * BACKOFF_FACTOR**self._failures)
         self._failures = min(self._failures + 1, 50)  # far past the longest delay, and no float overflows
         delay *= self._chance.uniform(1 - BACKOFF_SPREAD, 1 + BACKOFF_SPREAD)
-        self._retry = self._loop.call_later(delay, self._dial_now)
+        self._retry.set(delay, self._dial_now)
         self._wake(RpcError(Status.UNAVAILABLE, f"{self.address} cannot be reached: {reason}"))
 
     def _connections(self) -> list[ClientConnection]:
