@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from models.data import Float32, Int32, ItemInfo
 from models.filters import compile_filter
-from models.sparse import Int64
 from models.title import Rarity, Titles
 from models.vectors import Vectors
 
@@ -42,6 +41,7 @@ class Catalogue:
 
     def __init__(self, infos: Sequence[ItemInfo], factors: Float32, contents: Float32, rarity: Rarity) -> None:
         self.infos = list(infos)
+        self.ids = [info.id for info in infos]  # beside the infos: every search reads hundreds
         self.factors = Vectors(factors)
         self.contents = Vectors(contents)
         self.titles = Titles([info.title for info in infos], rarity)
@@ -54,9 +54,6 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self._slot_of)
-
-    def ids(self, slots: Int64) -> list[str]:
-        return [self.infos[slot].id for slot in slots.tolist()]
 
     def record(self, item_id: str) -> ItemRecord | None:
         slot = self._slot_of.get(item_id)
@@ -73,6 +70,7 @@ class Catalogue:
         self._retire(info.id for info in infos)
         self._slot_of |= {info.id: slot for slot, info in enumerate(infos, len(self.infos))}
         self.infos += infos
+        self.ids += [info.id for info in infos]
         self.factors.append(_stacked([record.factors for record in latest], self.factors.dimension))
         self.contents.append(_stacked([record.content for record in latest], self.contents.dimension))
         self.titles.append([info.title for info in infos])
@@ -99,11 +97,12 @@ class Catalogue:
         """Gives the dead slots' memory back."""
         slots = np.flatnonzero(self.alive)
         self.infos = [self.infos[slot] for slot in slots.tolist()]
+        self.ids = [info.id for info in self.infos]
         self.factors = Vectors(self.factors.rows(slots))
         self.contents = Vectors(self.contents.rows(slots))
         self.titles = Titles([info.title for info in self.infos], self._rarity)
         self.columns, self.alive = self.columns[slots], self.alive[slots]
-        self._slot_of = {info.id: slot for slot, info in enumerate(self.infos)}
+        self._slot_of = {item_id: slot for slot, item_id in enumerate(self.ids)}
 
     def allowed(self, exclude: Collection[str], filter_text: str) -> NDArray[np.bool_]:
         """Which slots may be found. Raises FilterError."""

@@ -9,9 +9,8 @@ import numpy as np
 from models.bundle import BundleData
 from models.content import item_text, unit_rows, vectorize
 from models.data import Float32, History, Int32
-from models.histories import recent
+from models.histories import decayed_weights
 from models.ials import IalsConfig, Solver
-from models.itemknn import query_weights
 from models.tokenizer import Tokenizer
 
 __all__ = ["Encoder", "item_text"]
@@ -43,7 +42,7 @@ class Encoder:
         """Factors (n, d), zero where nothing of a history is known, and content profiles (n, c) of length 1 or 0."""
         factors = np.zeros((len(histories), self.factor_dimension), np.float32)
         contents = np.zeros((len(histories), self.content_dimension), np.float32)
-        for row, history in enumerate(map(recent, histories)):
+        for row, history in enumerate(histories):
             items, weights = self._known(history)
             if len(items):
                 factors[row] = self._solver.fold_in(items, weights, self._mean_user)
@@ -58,6 +57,6 @@ class Encoder:
 
     def _known(self, history: History) -> tuple[Int32, Float32]:
         """The entries of the bundle's items: rows and decayed weights."""
-        rows = np.array([self._rows.get(item, -1) for item in history.item_ids], np.int32)
-        weights = query_weights(history, self._config.half_life)
+        weights = decayed_weights(history, self._config.half_life)
+        rows = np.array([self._rows.get(item, -1) for item in history.item_ids[: len(weights)]], np.int32)
         return rows[rows >= 0], weights[rows >= 0]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 
 from models.bundle import BundleData
-from models.data import History, Interactions
+from models.data import Float32, History, Interactions
 from models.events import combine
 from models.writer import Parts
 
-# Entries that queries look at. The weight of an entry halves every few dozen places, so that what lies further back
-# moves nothing, and a query's cost is bounded.
-HISTORY_LIMIT: Final = 500
+HISTORY_LIMIT: Final = 500  # entries that queries look at: bounds what a query costs where entries do not age
+HALF_LIVES: Final = 10  # after which an entry is not looked at: it would count a thousandth
 # Entries that are kept out of answers: what the feedback service returns at most.
 SEEN_LIMIT: Final = 10_000
 
@@ -92,6 +92,10 @@ def _cut(history: History, limit: int) -> History:
     return History(history.item_ids[:limit], history.weights[:limit], history.timestamps[:limit])
 
 
-def recent(history: History) -> History:
-    """The part of a history that queries look at."""
-    return _cut(history, HISTORY_LIMIT)
+def decayed_weights(history: History, half_life: float) -> Float32:
+    """What the newest entries count: their weights, halved with every `half_life` places they lie back (0: whole)."""
+    if not half_life:
+        return history.weights[:HISTORY_LIMIT]
+    entries = min(len(history), HISTORY_LIMIT, math.ceil(HALF_LIVES * half_life))
+    places = np.arange(entries, dtype=np.float32)
+    return np.asarray(history.weights[:entries] * np.float32(0.5) ** (places / np.float32(half_life)), np.float32)

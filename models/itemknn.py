@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.data import Float32, History
 from models.sparse import Matrix, Rows, best_of_rows, largest, row_blocks
 
 
@@ -39,10 +38,3 @@ def fit(taken: Matrix, config: ItemKnnConfig, done: Callable[[int], None]) -> Ro
         found.append(largest(similar, config.neighbours, block.start))
         done(len(similar))
     return best_of_rows(found, taken.shape[1])
-
-
-def query_weights(history: History, half_life: float) -> Float32:
-    """What each entry adds: its weight, halved with every `half_life` places it lies back."""
-    if not half_life:
-        return history.weights
-    return history.weights * np.float32(0.5) ** (np.arange(len(history), dtype=np.float32) / np.float32(half_life))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
-from models.data import Float32, History, Int32
+from models.data import Float32, Int32
 from models.sparse import Int64, Rows
 from models.vectors import Vectors
 
@@ -88,11 +88,13 @@ class ByHistory(ByNumber):
         return cls(catalogue, by_slot(catalogue, sums), entries, columns, summands)
 
     def because(self, slots: Int64) -> Int32 | None:
-        order = np.lexsort((self.entries, -self.summands, self.columns))
-        order = order[self.summands[order] > 0]
-        columns, first = np.unique(self.columns[order], return_index=True)
-        strongest = dict(zip(columns.tolist(), self.entries[order[first]].tolist(), strict=True))
-        return np.array([strongest.get(column, -1) for column in self.catalogue.columns[slots].tolist()], np.int32)
+        speaking = self.summands > 0
+        # Later assignments replace earlier ones: ascending, and backwards, so that of equal ones the first entry stays.
+        order = np.flatnonzero(speaking)[::-1]
+        order = order[np.argsort(self.summands[order], kind="stable")]
+        strongest = np.full(len(self.catalogue.column_of) + 1, -1, np.int32)  # the last: slots without a column
+        strongest[self.columns[order]] = self.entries[order]
+        return strongest[self.catalogue.columns[slots]]
 
 
 def by_slot(catalogue: Catalogue, of_column: Float32) -> Float32:
@@ -108,12 +110,6 @@ def best(catalogue: Catalogue, slots: Int64, scores: Float32, count: int) -> Int
     above, tied = slots[scores > last], slots[scores == last]
     wanted = count - len(above)
     if wanted < len(tied):
-        infos = catalogue.infos
-        chosen = heapq.nsmallest(wanted, tied.tolist(), key=lambda slot: infos[slot].id)
+        chosen = heapq.nsmallest(wanted, tied.tolist(), key=catalogue.ids.__getitem__)
         tied = np.array(chosen, np.int64)
     return np.concatenate([above, tied])
-
-
-def known_rows(history: History, row_of: dict[str, int]) -> Int32:
-    """The bundle's row of each entry, -1: none."""
-    return np.array([row_of.get(item, -1) for item in history.item_ids], np.int32)

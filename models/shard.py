@@ -13,8 +13,8 @@ from models import itemknn, transitions
 from models.bundle import BundleData
 from models.catalogue import Catalogue, ItemRecord, items_of
 from models.data import Float32, History, Int32
-from models.histories import recent
-from models.opinions import ByHistory, ByNumber, ByVector, Opinion, by_slot, known_rows
+from models.histories import EMPTY, decayed_weights
+from models.opinions import ByHistory, ByNumber, ByVector, Opinion, by_slot
 from models.sources import SOURCES
 from models.sparse import Rows
 from models.title import Rarity
@@ -101,65 +101,63 @@ class ItemShard:
             raise ValueError(f"count is {query.count}; it must be 1 or more")
         opinions = self._opinions(query)
         allowed = self._catalogue.allowed(query.exclude, query.filter)
-        proposed = [opinion.propose(allowed, query.count) for opinion in opinions.values()]
-        slots = np.unique(np.concatenate([*proposed, np.zeros(0, np.int64)]))
-        ids = self._catalogue.ids(slots)
-        order = sorted(range(len(ids)), key=ids.__getitem__)
-        slots = slots[order]
-        scores = {name: opinion.scores(slots) for name, opinion in opinions.items()}
-        because: dict[str, Int32] = {}
-        for name, opinion in opinions.items() if query.explain else ():
-            entries = opinion.because(slots)
-            if entries is not None:
-                because[name] = entries
-        return Candidates([ids[place] for place in order], scores, because, self._catalogue.columns[slots] < 0)
+        proposed = np.zeros(len(allowed), np.bool_)
+        for opinion in opinions.values():
+            proposed[opinion.propose(allowed, query.count)] = True
+        ids = self._catalogue.ids
+        slots = np.array(sorted(np.flatnonzero(proposed).tolist(), key=ids.__getitem__), np.int64)
+        reasons = {name: opinion.because(slots) for name, opinion in opinions.items()} if query.explain else {}
+        return Candidates(
+            [ids[slot] for slot in slots.tolist()],
+            {name: opinion.scores(slots) for name, opinion in opinions.items()},
+            {name: entries for name, entries in reasons.items() if entries is not None},
+            self._catalogue.columns[slots] < 0,
+        )
 
     def _opinions(self, query: Query) -> dict[str, Opinion]:
         """Of every source that is asked and has its part of the query."""
-        asked = set(SOURCES) if query.sources is None else set(query.sources)
-        if asked - set(SOURCES):
-            raise ValueError(f"unknown sources {sorted(asked - set(SOURCES))}; known are {', '.join(SOURCES)}")
-        titles = self._catalogue.titles.scores(query.text)
-        found: dict[str, Opinion | None] = {
-            **self._by_vector(query),
-            **self._by_history(query),
-            "popularity": ByNumber(self._catalogue, by_slot(self._catalogue, self._popularity)),
-            "title": ByNumber(self._catalogue, titles) if titles is not None else None,
-        }
-        having = {name: opinion for name, opinion in found.items() if opinion is not None}
-        return {name: having[name] for name in SOURCES if name in asked and name in having}
+        asked = SOURCES if query.sources is None else [name for name in SOURCES if name in query.sources]
+        if query.sources is not None and len(asked) < len(query.sources):
+            raise ValueError(f"unknown sources {sorted(query.sources - set(SOURCES))}; known are {', '.join(SOURCES)}")
+        found = {name: self._opinion(name, query) for name in asked}
+        return {name: opinion for name, opinion in found.items() if opinion is not None}
 
-    def _by_vector(self, query: Query) -> dict[str, Opinion | None]:
+    def _opinion(self, name: str, query: Query) -> Opinion | None:
+        """None: the query has nothing for this source."""
         catalogue = self._catalogue
-        put = catalogue.columns < 0
-        found: dict[str, Opinion | None] = {}
-        for name, asked, vectors in (
-            ("content", query.content, catalogue.contents),
-            ("ials", query.factors, catalogue.factors),
-        ):
-            vector = _checked(asked, vectors)
-            if vector is not None:
-                found[name] = ByVector(catalogue, vectors, vector, vectors.known)
-                found["new"] = ByVector(catalogue, vectors, vector, vectors.known & put)
-        return found
+        match name:
+            case "ials":
+                return self._inner_product(catalogue.factors, query.factors)
+            case "content":
+                return self._inner_product(catalogue.contents, query.content)
+            case "new":
+                put = catalogue.columns < 0
+                by_factors = self._inner_product(catalogue.factors, query.factors, put)
+                return by_factors or self._inner_product(catalogue.contents, query.content, put)
+            case "itemknn":
+                history = query.history or EMPTY
+                return self._sum(self._itemknn, history, decayed_weights(history, self._itemknn_config.half_life))
+            case "transitions":
+                history = query.history or EMPTY
+                weights = transitions.query_weights(history, self._transitions_config)
+                return self._sum(self._transitions, history, weights)
+            case "title":
+                titles = catalogue.titles.scores(query.text)
+                return None if titles is None else ByNumber(catalogue, titles)
+            case _:
+                return ByNumber(catalogue, by_slot(catalogue, self._popularity))
 
-    def _by_history(self, query: Query) -> dict[str, Opinion | None]:
-        if query.history is None:
-            return {}
-        history = recent(query.history)
-        known, width = known_rows(history, self._row_of), len(self._popularity)
-        weights = itemknn.query_weights(history, self._itemknn_config.half_life)
-        last = transitions.query_weights(history, self._transitions_config)
-        return {
-            "itemknn": ByHistory.of(self._catalogue, self._itemknn, known, weights, width),
-            "transitions": ByHistory.of(self._catalogue, self._transitions, known[: len(last)], last, width),
-        }
+    def _inner_product(
+        self, vectors: Vectors, query: Float32 | None, among: NDArray[np.bool_] | None = None
+    ) -> ByVector | None:
+        if query is None or not np.any(query):
+            return None
+        if query.shape != (vectors.dimension,) or not np.isfinite(query).all():
+            raise ValueError(f"a query vector has {query.size} numbers; {vectors.dimension} finite ones are needed")
+        known = vectors.known if among is None else vectors.known & among
+        return ByVector(self._catalogue, vectors, np.ascontiguousarray(query, np.float32), known)
 
-
-def _checked(query: Float32 | None, vectors: Vectors) -> Float32 | None:
-    """None where the query is empty or zero: nothing is known, so there is no opinion."""
-    if query is None or not np.any(query):
-        return None
-    if query.shape != (vectors.dimension,) or not np.isfinite(query).all():
-        raise ValueError(f"a query vector has {query.size} numbers; {vectors.dimension} finite ones are needed")
-    return np.ascontiguousarray(query, np.float32)
+    def _sum(self, rows: Rows, history: History, weights: Float32) -> ByHistory | None:
+        """`weights` are those of the newest entries, as far as they count."""
+        known = np.array([self._row_of.get(item, -1) for item in history.item_ids[: len(weights)]], np.int32)
+        return ByHistory.of(self._catalogue, rows, known, weights, len(self._popularity))
