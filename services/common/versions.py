@@ -124,7 +124,11 @@ class Versions(Generic[M]):
 
     def _opened(self, place: Path) -> Loaded[M]:
         bundle = Bundle.open(place)
-        return Loaded(bundle.name, bundle.version, bundle.created, self._build(bundle))
+        try:
+            model = self._build(bundle)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"{place}: made by another version of this program ({error!r}); fit it again") from error
+        return Loaded(bundle.name, bundle.version, bundle.created, model)
 
 
 def _check_name(version: str) -> None:

@@ -170,3 +170,11 @@ def test_a_load_nobody_waits_for_is_finished_and_not_done_twice(two_versions: tu
 def test_a_missing_bundle_is_a_bundle_error(tmp_path: Path) -> None:
     with pytest.raises(BundleError):
         Loader(tmp_path / "none").open()
+
+
+def test_a_bundle_the_models_do_not_understand_is_named_with_the_remedy(bundle: Path) -> None:
+    def build(bundle: Bundle) -> None:
+        raise TypeError("unexpected keyword argument 'prior'")
+
+    with pytest.raises(BundleError, match=r"made by another version of this program \(TypeError.*; fit it again"):
+        Turning().result(Versions(bundle, build, workers_at_once()).open())
