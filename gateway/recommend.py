@@ -53,6 +53,8 @@ class Recommend:
         history = await self._history(run, request)
         query = histories.for_query(history)
         taste = await vectors.of_history(run, query) if query.item_ids else Vectors()
+        if query.item_ids and taste == Vectors():
+            taste = await vectors.of_new_items(run, query)
         asked = await vectors.of_text(run, request.query_text) if request.query_text else None
         wanted = self._wanted(request)
         search = _search(request, wanted, query, taste, asked)

@@ -101,6 +101,25 @@ def test_a_user_of_whose_items_nothing_is_known_is_not_called_personalized() -> 
     assert not mesh.answer(mesh.ask.recommend(ask("stranger"))).personalized
 
 
+def test_items_put_after_the_bundle_speak_for_a_user_who_took_nothing_else() -> None:
+    mesh = mesh_of_ripley()
+    mesh.embedding.films = {}  # it knows the bundle alone
+    mesh.history("ripley", "alien")
+    answer = mesh.answer(mesh.ask.recommend(ask()))
+    assert answer.personalized
+    assert list(floats(mesh.searches()[0].factors)) == [1.0, 0.0]
+    assert list(floats(mesh.searches()[0].content)) == [1.0, 0.0]
+
+
+def test_a_disliked_new_item_speaks_for_nothing() -> None:
+    mesh = mesh_of_ripley()
+    mesh.embedding.films = {}
+    history = [HistoryItem(item_id="alien", weight=-1.0)]
+    answer = mesh.answer(mesh.ask.recommend(ask(history=history)))
+    assert not answer.personalized
+    assert "alien" not in ids(answer)
+
+
 def test_the_requests_history_replaces_the_stored_one() -> None:
     mesh = mesh_of_ripley()
     history = [HistoryItem(item_id="alien", weight=0.5), HistoryItem(item_id="amelie"), HistoryItem(item_id="alien")]
