@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,7 +48,15 @@ async def open_versions(
     publish: Callable[[Loaded[M]], None] = lambda loaded: None,
 ) -> Versions[M]:
     """The configured bundle, loaded; StartError where it cannot be."""
-    versions = Versions(settings.bundle, build, workers, publish)
+
+    def settle(loaded: Loaded[M]) -> None:
+        publish(loaded)
+        # Over what a bundle of 10,000 items becomes, a full garbage collection takes 77 ms. It stays for long, so the
+        # collector need not look at it again; let go of, it is freed all the same, since it holds no cycles.
+        gc.collect()
+        gc.freeze()
+
+    versions = Versions(settings.bundle, build, workers, settle)
     try:
         await versions.open()
     except BundleError as error:

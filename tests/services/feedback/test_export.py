@@ -9,6 +9,9 @@ import pytest
 
 from services.feedback import export
 from tests.services.feedback.kit import Service, event
+from training.datasets.reader import read_dataset
+from training.datasets.rejects import Rejects
+from training.progress import SilentProgress
 
 
 def config(folder: Path, bundle: Path) -> str:
@@ -63,3 +66,16 @@ def test_a_missing_store_and_a_bad_place_are_named(
     (tmp_path / "empty").mkdir()
     assert export.main(["--config", config(tmp_path / "empty", bundle), "--out", str(tmp_path / "x")]) == 2
     assert "there is no event store" in capsys.readouterr().err
+
+
+def test_training_reads_every_event(tmp_path: Path, service: Service) -> None:
+    service.append(
+        event("e1", "a", value=4.5, type="rating", text="\u2028 good"), event("e2", "b"), event("e3", "a", user_id="\0")
+    )
+    folder = tmp_path / "dataset"
+    folder.mkdir()
+    export.export(service.store.path, folder / "events.jsonl")
+    with Rejects(tmp_path / "rejects.jsonl") as rejects:
+        dataset = read_dataset(folder, rejects, SilentProgress())
+    assert len(dataset.events) == 3 and not rejects.reasons
+    assert sorted(dataset.events.types) == ["like", "rating"]
