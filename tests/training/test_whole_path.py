@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from training.preprocessing import PreprocessingConfig, prepare
 from training.progress import SilentProgress
 from training.splits import leave_one_out, temporal
 
+ROOT = Path(__file__).parents[2]
 MODELS = ("popularity", "itemknn", "transitions", "ials", "content", "blend")
 
 
@@ -70,7 +74,10 @@ def test_fit_names_its_bundle_last_and_the_bundle_tells_of_the_data(dataset: Pat
 
 
 def test_the_same_seed_gives_the_same_bytes(dataset: Path, models: Path, tmp_path: Path) -> None:
-    run("fit", dataset, "--out", tmp_path)
+    """In another process too, where sets and dictionaries of strings hash differently."""
+    command = [sys.executable, "-m", "training", "fit", str(dataset), "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": "1"}, capture_output=True, check=True)
+    assert done.stdout.decode().splitlines()[-1] == str(find_bundle(tmp_path))
     first, second = find_bundle(models), find_bundle(tmp_path)
     assert first.name == second.name
     one, other = content(first), content(second)
