@@ -142,6 +142,8 @@ class Life(Generic[S]):
         registry.gauge("recmesh_build_info", "The version that runs.", "version").set(1, __version__)
         registry.gauge("recmesh_server_calls_in_flight", "Calls being answered.").ask(lambda: server.in_flight)
         registry.gauge("recmesh_server_connections", "Connections of callers.").ask(lambda: server.connections)
+        registry.counter("process_cpu_seconds_total", "CPU time used.").ask(time.process_time)
+        registry.gauge("process_start_time_seconds", "When the process began to serve, Unix time.").set(time.time())
 
     async def _drain(self, server: tx.Server) -> None:
         self._log.info("draining", in_flight=server.in_flight, grace=self._settings.drain_grace)

@@ -62,48 +62,51 @@ class _Metric:
         raise NotImplementedError
 
 
-class Counter(_Metric):
-    """Counts what only ever grows."""
-
-    kind = "counter"
-
-    def __init__(self, name: str, help_text: str, labels: Sequence[str]) -> None:
-        super().__init__(name, help_text, labels)
-        self._values: dict[tuple[str, ...], list[float]] = {}
-        if not labels:
-            self.add(0)
-
-    def add(self, amount: float, *values: str) -> None:
-        if amount < 0:
-            raise ValueError(f"{self.name} cannot shrink")
-        self.series(self._values, values, lambda: [0.0])[0] += amount
-
-    def lines(self) -> Iterator[str]:
-        return (self.sample(values, value[0]) for values, value in self._values.items())
-
-
-class Gauge(_Metric):
-    """A value that goes up and down: set, or asked for when it is rendered."""
-
-    kind = "gauge"
+class _Numbers(_Metric):
+    """A number for each set of label values."""
 
     def __init__(self, name: str, help_text: str, labels: Sequence[str]) -> None:
         super().__init__(name, help_text, labels)
         self._values: dict[tuple[str, ...], list[float]] = {}
         self._sources: dict[tuple[str, ...], Callable[[], float]] = {}
 
-    def set(self, value: float, *values: str) -> None:
-        self.series(self._values, values, lambda: [0.0])[0] = value
-
     def ask(self, source: Callable[[], float], *values: str) -> None:
-        """`source` is called whenever the gauge is rendered; it must be quick."""
-        self.set(math.nan, *values)
+        """`source` is called whenever the metric is rendered; it must be quick."""
+        self._value(values)
         self._sources[values] = source
 
     def lines(self) -> Iterator[str]:
         for values, value in self._values.items():
             source = self._sources.get(values)
             yield self.sample(values, source() if source else value[0])
+
+    def _value(self, values: tuple[str, ...]) -> list[float]:
+        return self.series(self._values, values, lambda: [0.0])
+
+
+class Counter(_Numbers):
+    """Counts what only ever grows."""
+
+    kind = "counter"
+
+    def __init__(self, name: str, help_text: str, labels: Sequence[str]) -> None:
+        super().__init__(name, help_text, labels)
+        if not labels:
+            self.add(0)  # rates need to see the zero before the first event
+
+    def add(self, amount: float, *values: str) -> None:
+        if amount < 0:
+            raise ValueError(f"{self.name} cannot shrink")
+        self._value(values)[0] += amount
+
+
+class Gauge(_Numbers):
+    """A value that goes up and down."""
+
+    kind = "gauge"
+
+    def set(self, value: float, *values: str) -> None:
+        self._value(values)[0] = value
 
 
 class Histogram(_Metric):

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from recmesh.ops.log import Logger
 from recmesh.ops.process import StartError
 from recmesh.rpc.status import Processed, RpcError, Status
 from services.common.workers import detached
@@ -67,7 +68,7 @@ def _prepare(connection: Connection, path: Path, schema: str, application: int) 
         raise StartError(f"{path} is a database of another program or version; set state to another folder")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     """Work for the writer, and who waits for it."""
 
@@ -77,6 +78,15 @@ class _Job:
     rows: int
     bytes: int
     erases: bool
+
+
+class _JobError(Exception):
+    """A job failed by itself."""
+
+    def __init__(self, job: _Job, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.job = job
+        self.cause = cause
 
 
 class GroupWriter:
@@ -151,18 +161,22 @@ class GroupWriter:
         return group or None
 
     def _commit(self, group: Sequence[_Job]) -> Sequence[object]:
-        """Outcomes or Failures. A group that fails is tried again job by job, so that one fails for itself."""
-        try:
-            return self._transaction(group)
-        except Exception as error:
-            if len(group) == 1:
-                return [Failure(_readable(error))]
-        return [outcome for job in group for outcome in self._commit([job])]
+        """Outcomes or Failures. A job that fails by itself is left out, and the others are tried again."""
+        failures: dict[_Job, Failure] = {}
+        while True:
+            left = [job for job in group if job not in failures]
+            try:
+                done = dict(zip(left, self._transaction(left), strict=True))
+                return [failures.get(job) or done[job] for job in group]
+            except _JobError as error:
+                failures[error.job] = Failure(_readable(error.cause))
+            except Exception as error:
+                return [failures.get(job) or Failure(_readable(error)) for job in group]
 
-    def _transaction(self, group: Sequence[_Job]) -> Sequence[object]:
+    def _transaction(self, jobs: Sequence[_Job]) -> Sequence[object]:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            outcomes = [job.work(self._connection) for job in group]
+            outcomes = [self._do(job) for job in jobs]
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -170,11 +184,22 @@ class GroupWriter:
             raise
         return outcomes
 
+    def _do(self, job: _Job) -> object:
+        try:
+            return job.work(self._connection)
+        except sqlite3.OperationalError:
+            raise  # the disk's fault, which the others share
+        except Exception as error:
+            raise _JobError(job, error) from error
+
     def _empty_journal(self) -> None:
         """As far as no reader needs it: to wait for one would hold up every append."""
-        self._connection.execute("PRAGMA busy_timeout = 0")
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * BUSY_SECONDS)}")
+        try:
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * BUSY_SECONDS)}")
+        except sqlite3.Error as error:
+            Logger("services.sqlite").error("the journal could not be emptied", error)
 
     def _tell(self, group: Sequence[_Job], outcomes: Sequence[object]) -> None:
         self.transactions += 1
@@ -183,8 +208,13 @@ class GroupWriter:
             self.bytes -= job.bytes
             if isinstance(outcome, Failure):
                 job.outcome.errback(outcome)
-            else:
+                continue
+            try:
                 job.committed(outcome)
+            except Exception as error:
+                Logger("services.sqlite").error("what was stored could not be taken over", error)
+                job.outcome.errback(error)
+            else:
                 job.outcome.callback(outcome)
 
 

@@ -105,6 +105,34 @@ def test_a_full_disk_is_an_answer_and_not_the_end(store: Store) -> None:
     assert store.turning.result(store.writer.write(insert(1))) == 1
 
 
+def test_a_disk_that_fails_fails_the_whole_group_once(store: Store) -> None:
+    begun: list[int] = []
+
+    def fail(connection: Connection) -> None:
+        begun.append(1)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    release = store.hold_up()
+    waiting = [store.writer.write(work) for work in (insert(1), fail, insert(2))]
+    release()
+    for each in waiting:
+        assert "disk I/O error" in store.turning.refusal(each, Status.UNAVAILABLE)
+    assert begun == [1] and store.numbers() == []
+    assert store.turning.result(store.writer.write(insert(1))) == 1
+
+
+def test_an_error_while_taking_over_reaches_its_caller_alone(store: Store) -> None:
+    def refuse(outcome: int) -> None:
+        raise ValueError("no place")
+
+    release = store.hold_up()
+    bad, good = store.writer.write(insert(1), refuse), store.writer.write(insert(2))
+    release()
+    with pytest.raises(ValueError, match="no place"):
+        store.turning.result(bad)
+    assert store.turning.result(good) == 2 and store.numbers() == [1, 2]
+
+
 def test_the_queue_is_bounded_by_rows_and_bytes(store: Store) -> None:
     release = store.hold_up()
     store.writer.write(insert(1), rows=MOST_ROWS - 1)
