@@ -12,7 +12,7 @@ from training.datasets.files import SourceFiles
 from training.datasets.layouts import by_name, recognise
 from training.datasets.model import Dataset, EventColumns
 from training.datasets.rejects import Rejects
-from training.datasets.spec import COLUMNS, DATASET_TOML, DatasetSpec, TableSpec, apply, read_dataset_toml
+from training.datasets.spec import DATASET_TOML, DatasetSpec, TableSpec, apply, read_dataset_toml
 from training.errors import DatasetError
 from training.progress import Progress
 
@@ -102,6 +102,3 @@ class _Reader:
             "interactions": lambda path, spec: tables.read_events("interactions", path, spec, rejects, self.events),
             "events": lambda path, spec: tables.read_events("events", path, spec, rejects, self.events),
         }
-
-
-assert set(COLUMNS) == {"items", "texts", "tags", "users", "interactions", "events"}
