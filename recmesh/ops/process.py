@@ -227,7 +227,7 @@ def _taken(address: str, key: str, error: CannotListenError) -> StartError:
     reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
     if "in use" in reason:
         return StartError(f"{address} is in use: stop the other process or set {key}")
-    return StartError(f"{address} cannot be listened on: {reason}; set {key} to an address of this machine")
+    return StartError(f"{address} cannot be listened on: {reason}; set {key} to another address")
 
 
 def _address_of(port: IListeningPort) -> str:

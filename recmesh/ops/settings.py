@@ -44,8 +44,7 @@ class ProcessSettings:
 
     def __post_init__(self) -> None:
         check_address("listen", self.listen)
-        if self.admin:
-            check_address("admin", self.admin)
+        check_address("admin", self.admin_address)
         check_choice("log", self.log, ("auto", "json", "human"))
         check_choice("log_level", self.log_level, ("debug", "info", "warning", "error"))
         check_range("access_log_share", self.access_log_share, 0.0, 1.0)
@@ -86,7 +85,7 @@ def load(cls: type[T], path: str | None, environ: Mapping[str, str], prefix: str
     """
     text, table = _read(path) if path is not None else ("", {})
     found = _Lines(path or "the environment", text)
-    merged = _merge(cls, table, _from_environment(cls, environ, prefix))
+    merged = _merge(table, _from_environment(cls, environ, prefix))
     return _build(cls, merged, (), found, prefix)
 
 
@@ -152,11 +151,11 @@ def _keys(cls: type[Any], above: tuple[str, ...]) -> Iterable[tuple[tuple[str, .
             yield (*above, each.name), hint
 
 
-def _merge(cls: type[Any], table: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(table: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(table)
     for key, value in over.items():
         below = merged.get(key)
-        merged[key] = _merge(cls, below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+        merged[key] = _merge(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
     return merged
 
 

@@ -9,6 +9,7 @@ from recmesh.rpc.status import RpcError, Status
 
 LONGEST_ID: Final = 256  # bytes of UTF-8; the contract's
 FOUR_BYTES: Final = 4  # no character of UTF-8 takes more, so that a short text needs no encoding to be measured
+LONGEST_SHOWN: Final = 64  # characters of a caller's text in a message
 MOST_TEXT: Final = (
     65_536  # bytes of a description, a review or a query: a long article, and far below a message's limit
 )
@@ -17,6 +18,11 @@ MOST_EXCLUDED: Final = 20_000  # ids left out of a search: everything seen, and 
 
 def invalid(field: str, problem: str) -> RpcError:
     return RpcError(Status.INVALID_ARGUMENT, f"{field}: {problem}")
+
+
+def shown(text: str) -> str:
+    """A caller's text in a message, short whatever it was."""
+    return repr(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}...")
 
 
 def check_id(field: str, value: str) -> None:
@@ -36,7 +42,7 @@ def check_ids(field: str, values: Collection[str], most: int) -> None:
 def check_different(field: str, values: Collection[str]) -> None:
     if len(set(values)) != len(values):
         twice = _first_repeated(values)
-        raise invalid(field, f"{twice!r} is there twice")
+        raise invalid(field, f"{shown(twice)} is there twice")
 
 
 def check_count(field: str, values: Sized, most: int) -> None:

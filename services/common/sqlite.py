@@ -27,9 +27,7 @@ T = TypeVar("T")
 Connection = sqlite3.Connection
 InReactor = Callable[..., Any]  # calls a function on the reactor's thread, such as reactor.callFromThread
 
-MOST_ROWS: Final = (
-    20_000  # unacknowledged; half a second of writing on a common disk, and no caller waits longer gladly
-)
+MOST_ROWS: Final = 20_000  # not yet on disk: half a second of writing, and no caller waits longer gladly
 MOST_BYTES: Final = 64 << 20  # of these rows: what they may hold in memory
 PUSHBACK_MS: Final = 100  # about what a fifth of a full queue takes to write
 BUSY_SECONDS: Final = 5.0  # another process that reads, such as an export, may hold the database for moments
@@ -149,11 +147,11 @@ class GroupWriter:
     def _take(self) -> list[_Job] | None:
         """Every job there is, at least one; None when the end was asked for and nothing is left."""
         group: list[_Job] = []
-        first = self._queue.get()
-        while first is not None:
-            group.append(first)
+        job = self._queue.get()
+        while job is not None:
+            group.append(job)
             try:
-                first = self._queue.get_nowait()
+                job = self._queue.get_nowait()
             except Empty:
                 return group
         if group:

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from models.bundle import Bundle, BundleError, find_bundle
 from recmesh.ops.log import Logger
 from recmesh.rpc.status import RpcError, Status
+from services.common.checks import shown
 from services.common.workers import Workers, detached
 
 M = TypeVar("M")
@@ -66,7 +67,7 @@ class Versions(Generic[M]):
         found = self._loaded[0] if not version else self._find(version)
         if found is None:
             names = ", ".join(each.version for each in self._loaded)
-            message = f"bundle version {version[:128]!r} is not loaded; loaded: {names}"
+            message = f"bundle version {shown(version)} is not loaded; loaded: {names}"
             raise RpcError(Status.FAILED_PRECONDITION, message)
         return found
 
@@ -133,4 +134,4 @@ class Versions(Generic[M]):
 
 def _check_name(version: str) -> None:
     if not NAME.fullmatch(version):
-        raise RpcError(Status.INVALID_ARGUMENT, f"version: {version[:128]!r} is no name of a bundle version")
+        raise RpcError(Status.INVALID_ARGUMENT, f"version: {shown(version)} is no name of a bundle version")

@@ -13,7 +13,7 @@ from recmesh.rpc.call import Context
 from recmesh.v1 import common_pb2
 from recmesh.v1 import ranking_pb2 as pb
 from recmesh.v1.ranking_rpc import RankingBase
-from services.common.checks import check_different, check_ids, invalid
+from services.common.checks import check_different, check_ids, invalid, shown
 from services.common.columns import packed, packed_int32, scores
 from services.common.models import Models
 from services.common.start import open_versions, serving
@@ -35,7 +35,7 @@ class Ranking(RankingBase):
     async def rank(self, request: pb.RankRequest, context: Context) -> pb.RankResponse:
         loaded = self._versions.get(request.bundle_version)
         if request.surface not in SURFACES:
-            raise invalid("surface", f"{request.surface[:64]!r} is none of {', '.join(SURFACES)}")
+            raise invalid("surface", f"{shown(request.surface)} is none of {', '.join(SURFACES)}")
         check_ids("item_ids", request.item_ids, MOST_CANDIDATES)
         check_different("item_ids", request.item_ids)
         work = partial(
@@ -56,7 +56,7 @@ def _columns(request: pb.RankRequest) -> dict[str, Float32]:
     for place, each in enumerate(request.sources):
         field = f"sources[{place}]"
         if each.source not in SOURCES:
-            raise invalid(f"{field}.source", f"{each.source[:64]!r} is none of {', '.join(SOURCES)}")
+            raise invalid(f"{field}.source", f"{shown(each.source)} is none of {', '.join(SOURCES)}")
         if each.source in columns:
             raise invalid(f"{field}.source", f"{each.source!r} is there twice")
         columns[each.source] = scores(f"{field}.scores", each.scores, len(request.item_ids))

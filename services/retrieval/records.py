@@ -12,7 +12,7 @@ from models.data import AttributeValue, ItemInfo
 from models.shard import shard_of
 from recmesh.v1 import common_pb2
 from recmesh.v1 import retrieval_pb2 as pb
-from services.common.checks import check_id, check_ids, check_text, invalid
+from services.common.checks import check_id, check_ids, check_text, invalid, shown
 from services.common.columns import packed
 
 LONGEST_TITLE: Final = 4_096  # bytes
@@ -33,13 +33,13 @@ def check_item(field: str, item: common_pb2.Item) -> None:
         try:
             _attribute(value)
         except ValueError as error:
-            raise invalid(f"{field}.attributes[{name!r}]", str(error)) from error
+            raise invalid(f"{field}.attributes[{shown(name)}]", str(error)) from error
 
 
 def check_shard(field: str, item_id: str, shard: int, shards: int) -> None:
     owner = shard_of(item_id, shards)
     if owner != shard:
-        raise invalid(field, f"item {item_id!r} belongs to shard {owner} of {shards}, this is shard {shard}")
+        raise invalid(field, f"item {shown(item_id)} belongs to shard {owner} of {shards}, this is shard {shard}")
 
 
 def to_info(item: common_pb2.Item) -> ItemInfo:

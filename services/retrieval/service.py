@@ -17,7 +17,7 @@ from recmesh.rpc.status import RpcError, Status
 from recmesh.v1 import common_pb2
 from recmesh.v1 import retrieval_pb2 as pb
 from recmesh.v1.retrieval_rpc import RetrievalBase
-from services.common.checks import MOST_EXCLUDED, check_count, check_different, check_ids, check_text, invalid
+from services.common.checks import MOST_EXCLUDED, check_count, check_different, check_ids, check_text, invalid, shown
 from services.common.columns import history, packed, packed_int32, vector
 from services.common.versions import Loaded
 from services.common.workers import Workers
@@ -123,7 +123,7 @@ def _query(request: pb.SearchRequest, replica: Replica) -> Query:
     if not 1 <= request.count <= MOST_COUNT:
         raise invalid("count", f"1 to {MOST_COUNT:,}, not {request.count:,}")
     if unknown := sorted(set(request.sources) - set(SOURCES)):
-        raise invalid("sources", f"{unknown[0]!r} is none of {', '.join(SOURCES)}")
+        raise invalid("sources", f"{shown(unknown[0])} is none of {', '.join(SOURCES)}")
     check_text("text", request.text, LONGEST_QUERY)
     check_text("filter", request.filter, LONGEST_FILTER)
     check_ids("exclude_item_ids", request.exclude_item_ids, MOST_EXCLUDED)
