@@ -23,8 +23,8 @@ from services.embedding.settings import Settings
 MOST_ROWS: Final = 256  # histories or texts of one call; the contract's
 
 # What is embedded on the reactor's thread: more takes over 2 ms.
-HISTORIES_INLINE: Final = 4
-TEXT_INLINE: Final = 8_192  # bytes
+HISTORIES_INLINE: Final = 8
+TEXT_INLINE: Final = 2_048  # characters
 
 Vectors = tuple[Float32, Float32]
 

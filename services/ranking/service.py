@@ -22,7 +22,7 @@ from services.common.workers import Workers, start_workers
 from services.ranking.settings import Settings
 
 MOST_CANDIDATES: Final = 50_000  # of one call: a thousand a source from seven sources on seven shards
-RANKED_INLINE: Final = 2_000  # candidates; more take over 2 ms
+RANKED_INLINE: Final = 4_000  # candidates; more take over 2 ms
 
 
 class Ranking(RankingBase):
