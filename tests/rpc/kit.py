@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from recmesh.rpc import Channel, Context, Handlers, RpcError, Status
@@ -67,6 +70,18 @@ class Health(HealthBase):
 
 def stub(service: Any) -> HealthStub:
     return HealthStub(Channel(service))
+
+
+async def failure_of(work: Awaitable[object]) -> RpcError:
+    with pytest.raises(RpcError) as caught:
+        await work
+    return caught.value
+
+
+async def until(happened: Callable[[], object]) -> None:
+    """Turns the reactor until `happened`; the test's own timeout bounds it."""
+    while not happened():
+        await deferLater(reactor, 0.001)
 
 
 class Loopback(TestCase):
