@@ -15,13 +15,13 @@ from recmesh.v1.ranking_pb2 import RankRequest
 
 FRESH: Final = "new"  # the source of items that came after the bundle: it proposes, the other sources judge
 
-ABOVE_ZERO: Final = frozenset({"itemknn", "transitions", "popularity", "title"})
+ABOVE_ZERO: Final = frozenset({"itemknn", "transitions", "popularity", "title", "words"})
 """Sources that count what speaks for an item: they propose only what has a score above zero."""
 
 PLAIN_SOURCES: Final[Mapping[str, frozenset[str]]] = {
-    "recommend": frozenset({"ials", "itemknn", "transitions", "popularity", "title"}),
+    "recommend": frozenset({"ials", "itemknn", "transitions", "popularity", "title", "words"}),
     "similar": frozenset({"ials", "itemknn", "transitions", "content"}),
-    "search": frozenset({"content", "title"}),
+    "search": frozenset({"content", "title", "words"}),
 }
 """Who has a say while ranking is away: on each surface the sources that propose for it."""
 

@@ -33,6 +33,7 @@ STANDS_ALONE: Final[Mapping[str, str]] = {
     "popularity": "popular with everyone",
     "content": "its description resembles what you liked",
     "title": "its title matches what you asked for",
+    "words": "its description has the words you asked for",
     FRESH: "new in the catalogue",
 }
 

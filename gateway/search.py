@@ -1,4 +1,4 @@
-"""SearchItems: items that match a text, by meaning and by title."""
+"""SearchItems: items that match a text, by meaning, by title and by their words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ class Search:
         wanted = Wanted("search", request.offset, _count(request), self.candidates_per_source, explain=request.explain)
         search = SearchRequest(
             count=wanted.candidates,
-            factors=meaning.factors,
             content=meaning.content,
             text=request.query,
             exclude_item_ids=request.exclude_item_ids,

@@ -18,9 +18,9 @@ from models.sparse import Int64
 # Whose best become candidates on which surface. "new" only proposes: what it found is scored by the other sources.
 PROPOSERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "recommend": ("ials", "itemknn", "transitions", "popularity", "title", "new"),
+        "recommend": ("ials", "itemknn", "transitions", "popularity", "title", "words", "new"),
         "similar": ("ials", "itemknn", "transitions", "content", "new"),
-        "search": ("ials", "content", "title", "new"),
+        "search": ("content", "title", "words", "new"),
     }
 )
 

@@ -15,6 +15,7 @@ from models.data import Float32, Int32, ItemInfo
 from models.filters import compile_filter
 from models.title import Rarity, Titles
 from models.vectors import Vectors
+from models.words import Words
 
 FILTERS_KEPT = 32  # masks of the last filters; each takes a byte an item
 # Slots are rebuilt without the dead ones when there are so many times the living, and some: each put is then paid
@@ -39,13 +40,16 @@ class Catalogue:
     What the bundle knows of an item stands in a column of its own matrices; `columns` tells which, -1: none.
     """
 
-    def __init__(self, infos: Sequence[ItemInfo], factors: Float32, contents: Float32, rarity: Rarity) -> None:
+    def __init__(
+        self, infos: Sequence[ItemInfo], factors: Float32, contents: Float32, rarity: Rarity, words: Words
+    ) -> None:
         self.infos = list(infos)
         self.ids = [info.id for info in infos]  # beside the infos: every search reads hundreds
         self.factors = Vectors(factors)
         self.contents = Vectors(contents)
         self.titles = Titles([info.title for info in infos], rarity)
         self._rarity = rarity
+        self.words = words
         self.columns: Int32 = np.arange(len(infos), dtype=np.int32)
         self.alive: NDArray[np.bool_] = np.ones(len(infos), np.bool_)
         self.column_of = {info.id: column for column, info in enumerate(infos)}
@@ -67,6 +71,7 @@ class Catalogue:
         """Of several records of one id the last counts."""
         latest = list({record.info.id: record for record in records}.values())
         infos = [record.info for record in latest]
+        self.words.put(len(self.infos), infos)
         self._retire(info.id for info in infos)
         self._slot_of |= {info.id: slot for slot, info in enumerate(infos, len(self.infos))}
         self.infos += infos
@@ -101,6 +106,7 @@ class Catalogue:
         self.factors = Vectors(self.factors.rows(slots))
         self.contents = Vectors(self.contents.rows(slots))
         self.titles = Titles([info.title for info in self.infos], self._rarity)
+        self.words.keep(slots.tolist())
         self.columns, self.alive = self.columns[slots], self.alive[slots]
         self._slot_of = {item_id: slot for slot, item_id in enumerate(self.ids)}
 
@@ -121,10 +127,12 @@ class Catalogue:
 
 
 def _stacked(rows: Sequence[Float32], dimension: int) -> Float32:
+    if not len(rows):
+        return np.zeros((0, dimension), np.float32)
     stacked = np.array(rows, np.float32).reshape(len(rows), -1)
-    if len(rows) and (stacked.shape[1] != dimension or not np.isfinite(stacked).all()):
+    if stacked.shape[1] != dimension or not np.isfinite(stacked).all():
         raise ValueError(f"an item's vector has {stacked.shape[1]} numbers, {dimension} finite ones are needed")
-    return stacked.reshape(len(rows), dimension)
+    return stacked
 
 
 def items_table(items: Sequence[ItemInfo]) -> pa.Table:

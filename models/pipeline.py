@@ -57,13 +57,13 @@ class LocalRecommender:
         return Query(found[0].factors, found[0].content, history, count=wanted, exclude={*exclude, item_id})
 
     def search(self, text: str, count: int, exclude: Collection[str] = ()) -> list[tuple[str, float]]:
-        """Items this text describes, by meaning and by title."""
+        """Items this text describes, by meaning, by title and by its words."""
         return self.ranked("search", self.query_of_text(text, count, exclude), count)
 
     def query_of_text(self, text: str, count: int, exclude: Collection[str] = ()) -> Query:
         """What the shards are asked for a text."""
-        factors, contents = self.encoder.embed_texts([text])
-        return Query(factors[0], contents[0], text=text, count=candidates_per_source(count), exclude=exclude)
+        _, contents = self.encoder.embed_texts([text])
+        return Query(content=contents[0], text=text, count=candidates_per_source(count), exclude=exclude)
 
     def ranked(self, surface: str, query: Query, count: int) -> list[tuple[str, float]]:
         """The shards' candidates in the blend's order."""

@@ -19,6 +19,7 @@ from models.sources import SOURCES
 from models.sparse import Rows
 from models.title import Rarity
 from models.vectors import Vectors
+from models.words import Words
 
 __all__ = ["SOURCES", "Candidates", "ItemRecord", "ItemShard", "Query", "shard_of"]
 
@@ -34,7 +35,7 @@ class Query:
     factors: Float32 | None = None  # of "ials" and "new"
     content: Float32 | None = None  # of "content", and of "new" where there are no factors
     history: History | None = None  # of "itemknn" and "transitions"
-    text: str = ""  # of "title"
+    text: str = ""  # of "title" and "words"
     count: int = 100  # candidates a source
     sources: frozenset[str] | None = None  # None: all
     exclude: Collection[str] = ()
@@ -64,7 +65,8 @@ class ItemShard:
         self._factors, self._learned = bundle.array("item_factors"), bundle.array("item_learned")
         rarity = Rarity(table["title"].to_pylist())  # of the whole bundle: shards score alike
         contents = bundle.array("item_contents")[own]
-        self._catalogue = Catalogue(items_of(table.take(own)), self._factors[own], contents, rarity)
+        words = Words(bundle, own, len(ids))
+        self._catalogue = Catalogue(items_of(table.take(own)), self._factors[own], contents, rarity, words)
         self._popularity = np.array(bundle.array("popularity")[own])
         self._itemknn = Rows.of(bundle, "itemknn").only_columns(own, len(ids))
         self._transitions = Rows.of(bundle, "transitions").only_columns(own, len(ids))
@@ -144,6 +146,9 @@ class ItemShard:
             case "title":
                 titles = catalogue.titles.scores(query.text)
                 return None if titles is None else ByNumber(catalogue, titles)
+            case "words":
+                shared = catalogue.words.scores(query.text, catalogue.columns)
+                return None if shared is None else ByNumber(catalogue, shared)
             case _:
                 return ByNumber(catalogue, by_slot(catalogue, self._popularity))
 

@@ -19,6 +19,7 @@ from models.pipeline import CANDIDATES_PER_SOURCE, LocalRecommender
 from models.sparse import Matrix, matrix_of
 from models.tokenizer import Tokenizer, TokenizerConfig
 from models.tokenizer import train as train_tokenizer
+from models.words import add_words
 from models.writer import BundleWriter, Parts
 from training.progress import Progress
 from training.weights import BlendConfig, fit_blend
@@ -201,6 +202,7 @@ def _fit_parts(
 def _add_texts(parts: Parts, texts: _Texts) -> None:
     parts.files["tokenizer.model"] = texts.tokenizer
     parts.arrays["piece_idf"] = texts.idf
+    add_words(parts, texts.vectors)
     parts.arrays["piece_contents"] = texts.projection
     parts.arrays["item_contents"] = content.unit_rows(np.asarray(texts.vectors @ texts.projection, np.float32))
 

@@ -24,11 +24,11 @@ from training.splits import temporal
 
 Weights: TypeAlias = dict[str, float]
 
-# The sources weighed on each surface. "title" says nothing of a user, "itemknn" nothing of a text.
+# The sources weighed on each surface. "title" and "words" say nothing of a user, "itemknn" and "ials" nothing of a text.
 WEIGHED: Mapping[str, tuple[str, ...]] = {
     "recommend": ("ials", "itemknn", "transitions", "popularity", "content"),
     "similar": ("ials", "itemknn", "transitions", "popularity", "content"),
-    "search": ("ials", "content", "title", "popularity"),
+    "search": ("content", "title", "words", "popularity"),
 }
 K = 10  # the length of the lists that are reported
 # The lists whose NDCG is raised. The longer one steadies what ten places leave to chance: weights fitted on half of the
