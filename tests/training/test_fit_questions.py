@@ -1,0 +1,79 @@
+"""Questions have the answers the data knows, and never what the user already had."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.data import ItemInfo
+from models.histories import Histories
+from tests.models.worlds import checkerboard, colour_of, fitted
+from training.fit import tidy
+from training.questions import excerpt, of_items, of_texts, of_users
+from training.splits import temporal
+
+SPLIT = temporal(tidy(*checkerboard())[0])
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(3)
+
+
+def test_users_are_asked_for_what_they_took_to_later() -> None:
+    found = of_users(SPLIT, Histories(fitted().parts), fitted().recommender, 100, rng())
+    assert len(found) == 24
+    for question in found:
+        assert question.query.history is not None and len(question.relevant) == 1
+        assert {colour_of(item) for item in question.relevant} == {colour_of(question.query.history.item_ids[0])}
+
+
+def test_no_more_questions_than_asked_for() -> None:
+    recommender, histories = fitted().recommender, Histories(fitted().parts)
+    assert len(of_users(SPLIT, histories, recommender, 5, rng())) == 5
+    assert len(of_texts(checkerboard()[1], np.ones(12, np.float32), recommender, 5, rng())) == 5
+
+
+def test_like_an_item_is_what_the_same_user_liked_then() -> None:
+    split = temporal(tidy(*checkerboard())[0], share=0.5)
+    found = of_items(split, fitted().recommender, 100, rng())
+    assert len(found) == 24
+    for question in found:
+        (asked,) = question.query.exclude
+        assert asked not in question.relevant and question.relevant
+        assert {colour_of(item) for item in question.relevant} == {colour_of(asked)}
+
+
+def test_users_with_one_such_item_say_nothing_of_likeness() -> None:
+    assert of_items(SPLIT, fitted().recommender, 100, rng()) == []
+
+
+def test_a_text_asks_for_the_item_it_is_taken_from() -> None:
+    items = checkerboard()[1]
+    popularity = np.array([1.0] * 6 + [0.0] * 6, np.float32)
+    found = of_texts(items, popularity, fitted().recommender, 100, rng())
+    assert len(found) == 6, "what nobody took is not asked for"
+    by_id = {item.id: item for item in items}
+    for question in found:
+        (meant,) = question.relevant
+        told = set(f"{by_id[meant].title} {by_id[meant].text}".replace(".", "").split())
+        assert set(question.query.text.split()) <= told
+
+
+def test_without_texts_or_events_there_are_no_questions() -> None:
+    recommender = fitted().recommender
+    assert of_texts([ItemInfo("0")], np.ones(1, np.float32), recommender, 5, rng()) == []
+    assert of_texts(checkerboard()[1], np.zeros(12, np.float32), recommender, 5, rng()) == []
+
+
+@pytest.mark.parametrize(
+    ("item", "allowed"),
+    [
+        (ItemInfo("1", "Alien"), {"Alien"}),
+        (ItemInfo("1", "", "one two three"), {"one two three"}),
+        (ItemInfo("1", "A: B"), {"A", "B", "A B"}),
+        (ItemInfo("1", "?!"), {""}),
+    ],
+)
+def test_excerpts_are_words_of_the_title_or_of_the_text(item: ItemInfo, allowed: set[str]) -> None:
+    generator = rng()
+    assert {excerpt(item, generator) for _ in range(50)} == allowed

@@ -1,0 +1,122 @@
+"""The blend's weights are those that order what is right best."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.blend import Blend
+from models.data import Float64
+from models.shard import Query
+from models.sources import SURFACES
+from tests.models.worlds import fitted
+from training.metrics import measure, padded
+from training.questions import Question
+from training.weights import WEIGHED, BlendConfig, Table, climb, fit_surface
+
+
+def nothing(_: int) -> None: ...
+
+
+def questions() -> list[Question]:
+    recommender = fitted().recommender
+    return [
+        Question(recommender.query_of_item("2", 1), frozenset({"4", "0"})),
+        Question(recommender.query_of_item("3", 1), frozenset({"5", "not there"})),
+    ]
+
+
+def table(scores: list[list[list[float]]], relevant: list[list[bool]]) -> Table:
+    """Questions of up to four candidates, filled up to fifty places."""
+    wide = np.full((len(scores), 50, 2), -1e3, np.float32)
+    right = np.zeros((len(scores), 50), np.bool_)
+    for row, (columns, hits) in enumerate(zip(scores, relevant, strict=True)):
+        wide[row, : len(columns)] = columns
+        right[row, : len(hits)] = hits
+    return Table(("ials", "popularity"), wide, right, right.sum(axis=1).astype(np.int64))
+
+
+def test_ndcg_is_that_of_the_evaluation() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(20, 30, 1)).astype(np.float32)
+    relevant = rng.random((20, 30)) < 0.2
+    relevant[:, 0] = True
+    whole = np.concatenate([scores, np.full((20, 30, 1), 0, np.float32)], axis=2)
+    padding = np.full((20, 20, 2), -1e3, np.float32)
+    found = Table(
+        ("ials", "popularity"),
+        np.concatenate([whole, padding], axis=1),
+        np.pad(relevant, ((0, 0), (0, 20))),
+        relevant.sum(axis=1).astype(np.int64),
+    )
+    lists = [np.argsort(-row[:, 0]).astype(np.int32) for row in scores]
+    expected = measure(padded(lists, 30), [np.flatnonzero(row).astype(np.int32) for row in relevant], 30, 10)["ndcg"]
+    assert found.ndcg(np.array([1.0, 0.0])) == pytest.approx(expected, abs=1e-6)
+
+
+def test_candidates_are_scored_as_the_blend_scores_them() -> None:
+    recommender = fitted().recommender
+    names = WEIGHED["similar"]
+    asked = questions()
+    found = Table.of("similar", recommender, asked, nothing)
+    weights = dict(zip(names, (0.5, 0.2, 0.1, 0.3, 0.4), strict=True))
+    for row, question in enumerate(asked):
+        candidates = recommender.shard.search(question.query)
+        blend = Blend({"similar": weights})
+        ranked = blend.rank("similar", candidates.item_ids, candidates.scores, 0, question.query.count)
+        totals = found.scores[row] @ np.array(list(weights.values()), np.float32)
+        order = np.argsort(-totals, kind="stable")[: len(ranked.order)]
+        np.testing.assert_allclose(totals[order], ranked.scores, atol=1e-4)
+        right = [candidates.item_ids[place] in question.relevant for place in ranked.order.tolist()]
+        assert sorted(found.relevant[row, order].tolist()) == sorted(right)
+
+
+def test_a_source_that_misleads_gets_little_weight() -> None:
+    misleading = table([[[1.0, -2.0], [0.0, 2.0]]] * 3, [[True, False]] * 3)
+    weights = fit_surface(misleading, least_popularity=0.02)
+    assert misleading.ndcg(np.array([weights["ials"], weights["popularity"]])) == 1.0
+    assert weights["popularity"] < weights["ials"] / 3
+
+
+def test_popularity_always_counts_a_little() -> None:
+    useless = table([[[1.0, 0.0], [0.0, 0.0]]], [[True, False]])
+    assert fit_surface(useless, least_popularity=0.02)["popularity"] >= 0.02
+
+
+def test_without_questions_all_sources_weigh_the_same() -> None:
+    weights = fit_surface(table([], []), least_popularity=0.02)
+    assert weights == {"ials": 0.5, "popularity": 0.5}
+
+
+def test_questions_without_candidates_cost_nothing() -> None:
+    recommender = fitted().recommender
+    everything = frozenset(recommender.shard.search(Query(count=100)).item_ids)
+    found = Table.of("recommend", recommender, [Question(Query(exclude=everything), frozenset({"1"}))], nothing)
+    assert found.ndcg(np.ones(len(found.sources))) == 0.0
+
+
+def test_climbing_finds_the_top_of_a_hill() -> None:
+    top = np.array([0.3, 0.0, 2.0])
+    found = climb(lambda weights: -float(np.abs(weights - top).sum()), np.ones(3))
+    np.testing.assert_allclose(found, top, rtol=0.15, atol=1e-6)
+
+
+def test_a_dropped_weight_can_come_back() -> None:
+    """The second weight helps only once the first is small."""
+
+    def quality(weights: Float64) -> float:
+        first, second = float(weights[0]), float(weights[1])
+        return -first - (second if first > 0.1 else abs(second - 0.2))
+
+    assert climb(quality, np.ones(2))[1] == pytest.approx(0.2, rel=0.3)
+
+
+def test_every_surface_weighs_popularity() -> None:
+    assert set(WEIGHED) == set(SURFACES)
+    assert all("popularity" in names for names in WEIGHED.values())
+
+
+@pytest.mark.parametrize("setting", [{"held_out_share": 0.0}, {"questions": 0}, {"least_popularity": 0.0}])
+def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        BlendConfig(**setting)  # type: ignore[arg-type]
