@@ -1,4 +1,4 @@
-"""Words of titles: how much of what was asked for stands in a title."""
+"""Words of titles: how much of what was asked for stands in a title, and how much of the title was asked for."""
 
 from __future__ import annotations
 
@@ -41,27 +41,30 @@ class Titles:
     def __init__(self, titles: Sequence[str], rarity: Rarity) -> None:
         self._rarity = rarity
         self._places: dict[str, list[int]] = {}
-        self._count = 0
+        self._whole = np.zeros(0, np.float32)  # of every title the sum over its words
         self.append(titles)
 
     def append(self, titles: Sequence[str]) -> None:
-        for place, title in enumerate(titles, self._count):
-            for word in words(title):
-                self._places.setdefault(word, []).append(place)
-        self._count += len(titles)
+        whole = np.zeros(len(titles), np.float32)
+        for place, title in enumerate(titles):
+            for word in sorted(words(title)):
+                self._places.setdefault(word, []).append(len(self._whole) + place)
+                whole[place] += np.float32(self._rarity.of(word))
+        self._whole = np.concatenate([self._whole, whole])
 
     def scores(self, text: str) -> Float32 | None:
-        """For every title the squared share of the text's words found in it, rare words counting more.
+        """For every title the squared share of the text's words found in it, times the share of its words asked for.
 
-        None: the text has no words. Squared, because a title that has half of the words is rarely the one that is
-        meant: known items of ml-latest-small were found better (NDCG@10 of the blend .643; .621 without rarity, .584
-        without both).
+        Rare words count more. None: the text has no words. Squared, because a title that has half of the words is
+        rarely the one that is meant; the title's own share puts "Alien" before "Alien: Resurrection". Known items of
+        ml-latest-small were found better by titles alone (NDCG@10 .555; .517 without the title's own share).
         """
         asked = {word: self._rarity.of(word) for word in sorted(words(text))}
         if not asked:
             return None
-        found = np.zeros(self._count, np.float32)
+        found = np.zeros(len(self._whole), np.float32)
         for word, rarity in asked.items():
             found[self._places.get(word, [])] += np.float32(rarity)
         share = found / np.float32(sum(asked.values()))
-        return np.asarray(share * share, np.float32)
+        own = np.divide(found, self._whole, out=np.zeros_like(found), where=self._whole > 0)
+        return np.asarray(share * share * own, np.float32)

@@ -57,8 +57,8 @@ class Words:
 
     def scores(self, text: str, columns: Int32) -> Float32 | None:
         """For every slot, `columns` being theirs; None: the text has no piece that was ever seen."""
-        vector = self._vector(text)
-        if not len(vector.pieces):
+        vector = self._vector(text) if text else None
+        if vector is None or not len(vector.pieces):
             return None
         places, found, values = self._rows.gather(vector.pieces)
         sums = np.bincount(found, values * vector.values[places], minlength=self._columns)

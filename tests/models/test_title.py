@@ -37,12 +37,17 @@ def test_the_share_of_the_words_counts_squared() -> None:
 
 def test_a_rare_word_tells_more_than_a_common_one() -> None:
     found = titles().scores("the amelie")
-    assert found is not None and found[0] > found[1] == found[3] > 0
+    assert found is not None and found[0] > 4 * found[1:].max() > 0
 
 
 def test_accents_and_order_do_not_matter() -> None:
     found = titles().scores("PART Godfather")
-    assert found is not None and found[2] == pytest.approx(1.0) and found[0] == 0.0
+    assert found is not None and found.argmax() == 2 and found[0] == 0.0
+
+
+def test_a_title_that_says_no_more_than_was_asked_comes_first() -> None:
+    found = titles().scores("the godfather")
+    assert found is not None and found[1] == pytest.approx(1.0) and found[1] > found[2] > found[3] > 0
 
 
 def test_a_text_without_words_says_nothing() -> None:
@@ -59,4 +64,4 @@ def test_appended_titles_are_found() -> None:
     some = titles()
     some.append(["Castle of Zzz"])
     found = some.scores("zzz")
-    assert found is not None and found.tolist() == [0, 0, 0, 0, 1]
+    assert found is not None and np.flatnonzero(found).tolist() == [4]
