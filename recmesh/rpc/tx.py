@@ -95,7 +95,11 @@ class Clock:
         running = [Deferred.fromCoroutine(each) for each in work]
         outcomes: list[Any] = [None] * len(running)
         left = len(running)
-        done: Deferred[None] = Deferred(lambda _: _cancel(running))
+
+        def cancel(done: Deferred[None]) -> None:
+            nonlocal left
+            left = -1  # what ends because of this settles nothing
+            _cancel(running)
 
         def settle(outcome: T | Failure, place: int) -> None:
             nonlocal left
@@ -104,6 +108,7 @@ class Clock:
             if not left and not done.called:
                 done.callback(None)
 
+        done: Deferred[None] = Deferred(cancel)
         for place, each in enumerate(running):
             each.addBoth(settle, place)
         if left:

@@ -13,7 +13,7 @@ from recmesh.rpc import Context, Processed, Status
 from recmesh.rpc.aio import Clock, Endpoint
 from recmesh.rpc.frames import Limits
 from recmesh.rpc.tx import Server
-from tests.rpc.kit import SERVING, Health, Loopback, ask, failure_of, stub, until
+from tests.rpc.kit import SERVING, Health, Loopback, ask, failure_of, reactor, stub, until
 
 
 class OverAsyncio(Loopback):
@@ -109,16 +109,12 @@ class OverAsyncio(Loopback):
             slow = asyncio.ensure_future(stub(endpoint).check(ask("wait")))
             while endpoint.state != "draining":
                 await asyncio.sleep(0.001)
-            answer = await slow
-            while endpoint.state == "draining":
-                await asyncio.sleep(0.001)
-            return answer
+            reactor.callFromThread(health.release)
+            return await slow
 
         health = Health()
         server = await self.serve(health)
         asked = Deferred.fromCoroutine(self.under_asyncio(server, work))
         await until(lambda: health.waiting)
-        draining = Deferred.fromCoroutine(server.drain(5.0))
-        health.release()
+        await server.drain(10.0)
         assert await asked == SERVING
-        await draining
