@@ -12,10 +12,10 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 16
 
 demo: $(MESH) ## fit a model on real ratings, start the whole mesh, use it, break it, stop it
-	@$(BIN)/python examples/demo.py
+	@$(BIN)/python -u examples/demo.py
 
 up: $(MESH) ## the same mesh, kept running until Ctrl-C
-	@$(BIN)/python examples/up.py
+	@$(BIN)/python -u examples/up.py
 
 test: $(DEV) ## the whole test suite
 	$(BIN)/python -m pytest

@@ -42,7 +42,7 @@ NEW_FILM = Item(
     categories=["Sci-Fi", "Thriller"],
     attributes={"year": 2026},
 )
-SEARCH = "astronauts lost in space"
+SEARCH = "astronauts stranded in space"
 NEW_FILM_SEARCH = "lighthouse under the ice of Europa"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -161,3 +162,13 @@ def test_the_command_line_gives_the_same_answer(mesh: Mesh, client: blocking.Cli
     command = [sys.executable, "-m", "recmesh.cli", "--gateway", mesh.gateway, "--json", "recommend", "42", "-n", "10"]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert [each["id"] for each in said["items"]] == ids(client.recommend("42", count=10))
+
+
+@pytest.mark.parametrize("loop", ["blocking", "aio", "tx"])
+def test_the_readmes_program_runs(mesh: Mesh, loop: str) -> None:
+    programs = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    [program] = [each for each in programs if f"recmesh.client.{loop}" in each]
+    command = [sys.executable, "-W", "error", "-c", program.replace("127.0.0.1:7000", mesh.gateway)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout) > 3

@@ -1,0 +1,28 @@
+"""What the README names exists; tests/system runs its programs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)]+)\)", README))))
+def test_every_link_leads_somewhere(target: str) -> None:
+    assert (ROOT / target).exists()
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))))
+def test_every_make_target_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_every_dependency_is_accounted_for() -> None:
+    declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    names = re.findall(r'^\s+"([a-z-]+)>=', declared, re.MULTILINE)
+    assert len(names) >= 8
+    assert [name for name in names if f"`{name}`" not in README] == []
