@@ -44,10 +44,6 @@ class Blend:
     def of(cls, bundle: BundleData) -> Blend:
         return cls(bundle.json("blend"))
 
-    def sources(self, surface: str) -> frozenset[str]:
-        """The sources that take part on this surface; others need not be asked."""
-        return frozenset(PROPOSERS[surface]) | frozenset(self._weights[surface])
-
     def rank(
         self,
         surface: str,

@@ -98,22 +98,21 @@ def find_bundle(path: Path) -> Path:
     bundles = [found.parent for found in below if not found.parent.name.startswith(".")]
     if not bundles:
         raise BundleError(f"{path}: no bundle here or below; fit one with `python -m training fit`")
-    return max(bundles, key=lambda bundle: (float(read_manifest(bundle)["created"]), str(bundle)))
+    return max(bundles, key=lambda bundle: (_created(bundle / MANIFEST), str(bundle)))
+
+
+def _created(file: Path) -> float:
+    """Also of a bundle of another format: a newer one stands beside it."""
+    try:
+        return float(_read_manifest(file)["created"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{file}: altered, it does not say when it was created; {_REMEDY}") from error
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest of the bundle at `path`, itself checked."""
     file = path / MANIFEST
-    try:
-        manifest: Any = json.loads(file.read_bytes())
-    except OSError as error:
-        raise BundleError(
-            f"{file}: {error.strerror}; name a bundle, or fit one with `python -m training fit`"
-        ) from error
-    except ValueError as error:
-        raise BundleError(f"{file}: truncated or altered, it is not JSON; {_REMEDY}") from error
-    if not isinstance(manifest, dict):
-        raise BundleError(f"{file}: altered, it is not a JSON object; {_REMEDY}")
+    manifest = _read_manifest(file)
     found = manifest.get("format_version")
     if found != FORMAT_VERSION:
         raise BundleError(
@@ -121,6 +120,19 @@ def read_manifest(path: Path) -> dict[str, Any]:
         )
     if manifest.get("version") != version_of(manifest):
         raise BundleError(f"{file}: altered, it does not match its own version; {_REMEDY}")
+    return manifest
+
+
+def _read_manifest(file: Path) -> dict[str, Any]:
+    try:
+        manifest: Any = json.loads(file.read_bytes())
+    except OSError as error:
+        message = f"{file}: {error.strerror}; name a bundle, or fit one with `python -m training fit`"
+        raise BundleError(message) from error
+    except ValueError as error:
+        raise BundleError(f"{file}: truncated or altered, it is not JSON; {_REMEDY}") from error
+    if not isinstance(manifest, dict):
+        raise BundleError(f"{file}: altered, it is not a JSON object; {_REMEDY}")
     return manifest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -29,7 +30,7 @@ NEUTRAL_RATING: Final = 2.0
 def event_weight(type: str, value: float | None, weights: Mapping[str, float] = DEFAULT_EVENT_WEIGHTS) -> float:  # noqa: A002
     """The weight of one event; `value` scales ratings, other types ignore it."""
     weight = weights.get(type, weights.get("view", DEFAULT_EVENT_WEIGHTS["view"]))
-    if type != "rating" or value is None:
+    if type != "rating" or value is None or math.isnan(value):
         return weight
     scale = (value - NEUTRAL_RATING) / (BEST_RATING - NEUTRAL_RATING)
     return weight * min(max(scale, -1.0), 1.0)

@@ -24,7 +24,7 @@ from training.splits import temporal
 
 Weights: TypeAlias = dict[str, float]
 
-# The sources weighed on each surface. "title" and "words" say nothing of a user, "itemknn" and "ials" nothing of a text.
+# The sources weighed on each surface: "title" and "words" say nothing of a user, "itemknn" and "ials" nothing of words.
 WEIGHED: Mapping[str, tuple[str, ...]] = {
     "recommend": ("ials", "itemknn", "transitions", "popularity", "content"),
     "similar": ("ials", "itemknn", "transitions", "popularity", "content"),
@@ -121,6 +121,11 @@ class Table:
         found = [hits[:, :k] @ discounts[:k] / ideal[np.minimum(self.wanted, k) - 1] for k in depths]
         return float(np.mean(found))
 
+    def spoke(self) -> NDArray[np.bool_]:
+        """Which sources had an opinion of any candidate."""
+        told: NDArray[np.bool_] = (self.scores != 0) & (self.scores > NOWHERE)
+        return np.asarray(told.any(axis=(0, 1)), np.bool_)
+
     def report(self, weights: Weights) -> dict[str, float]:
         """The quality of each source alone among the candidates, and of the blend."""
         if not len(self.scores):
@@ -146,9 +151,9 @@ def _candidates(
 
 def fit_surface(table: Table, least_popularity: float) -> Weights:
     """Weights of one surface that add up to about 1; equal ones where there is nothing to learn from."""
-    start = np.ones(len(table.sources))
+    start = table.spoke().astype(np.float64) if len(table.scores) else np.ones(len(table.sources))
     weights = climb(lambda tried: table.ndcg(tried, FITTED), start) if len(table.scores) else start
-    weights /= weights.sum()
+    weights /= weights.sum() or 1.0
     place = table.sources.index("popularity")
     weights[place] = max(weights[place], least_popularity)
     # Four digits: more would say what the questions cannot.
@@ -172,6 +177,8 @@ def climb(quality: Callable[[Float64], float], start: Float64) -> Float64:
                     tried = weights.copy()
                     # One that was dropped gets another chance from an eighth of its start.
                     tried[place] = tried[place] * factor if tried[place] else start[place] / 8
+                    if not tried.any():
+                        continue  # everything ties: what comes first then is chance
                     found = quality(tried)
                     if found > best + 1e-6:
                         weights, best, gained = tried, found, True

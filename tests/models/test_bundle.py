@@ -94,6 +94,20 @@ def test_the_newest_bundle_below_a_directory_is_found(tmp_path: Path) -> None:
     assert find_bundle(old) == old
 
 
+def test_an_older_bundle_of_another_format_is_no_hindrance(tmp_path: Path) -> None:
+    old, new = write(tmp_path, now=5.0), write(tmp_path, now=6.0, value=7.0)
+    change_manifest(old, format_version=0)
+    assert find_bundle(tmp_path) == new
+    change_manifest(old, created=9.0)
+    assert find_bundle(tmp_path) == old, "and is refused by name when it is opened"
+
+
+def test_a_bundle_that_does_not_say_when_it_was_made_is_refused(tmp_path: Path) -> None:
+    change_manifest(write(tmp_path), created="then")
+    with pytest.raises(BundleError, match=r"manifest\.json: altered, it does not say when it was created"):
+        find_bundle(tmp_path)
+
+
 def test_a_directory_without_a_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=rf"{tmp_path}: no bundle here or below; fit one"):
         find_bundle(tmp_path)

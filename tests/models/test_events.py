@@ -20,6 +20,7 @@ def test_the_weight_of_the_type_scales_ratings() -> None:
 
 def test_a_rating_without_stars_counts_as_its_type() -> None:
     assert event_weight("rating", None, DEFAULT_EVENT_WEIGHTS) == 1.0
+    assert event_weight("rating", float("nan"), DEFAULT_EVENT_WEIGHTS) == 1.0
 
 
 def test_other_types_ignore_the_value() -> None:

@@ -101,6 +101,13 @@ def test_climbing_finds_the_top_of_a_hill() -> None:
     np.testing.assert_allclose(found, top, rtol=0.15, atol=1e-6)
 
 
+def test_a_source_without_an_opinion_is_dropped() -> None:
+    silent = table([[[0.0, 1.0], [0.0, 0.5]]], [[True, False]])
+    assert fit_surface(silent, least_popularity=0.02) == {"popularity": 1.0}
+    nobody = table([[[0.0, 0.0], [0.0, 0.0]]], [[True, False]])
+    assert fit_surface(nobody, least_popularity=0.02) == {"popularity": 0.02}
+
+
 def test_a_dropped_weight_can_come_back() -> None:
     """The second weight helps only once the first is small."""
 
