@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 VERSION_DIGITS: Final = 12  # 48 bits of the hash: enough to tell the bundles of one deployment apart
+
+T = TypeVar("T")
 
 _REMEDY = "copy the bundle again or fit a new one"
 
@@ -85,6 +87,15 @@ class Bundle:
 
     def bytes(self, name: str) -> bytes:
         return self.file(name).read_bytes()
+
+
+def settings_of(bundle: BundleData, section: str, kind: type[T]) -> T:
+    """The settings a part of the bundle was fitted with."""
+    try:
+        return kind(**bundle.config[section])
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"{MANIFEST}: the settings of {section} are of another version of this program ({error}); {_REMEDY}"
+        raise BundleError(message) from error
 
 
 def find_bundle(path: Path) -> Path:

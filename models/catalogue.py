@@ -68,16 +68,18 @@ class Catalogue:
         return ItemRecord(self.infos[slot], factors, content, bool(self.columns[slot] < 0))
 
     def put(self, records: Sequence[ItemRecord]) -> None:
-        """Of several records of one id the last counts."""
+        """Of several records of one id the last counts. ValueError: nothing of it was done."""
         latest = list({record.info.id: record for record in records}.values())
         infos = [record.info for record in latest]
+        factors = _stacked([record.factors for record in latest], self.factors.dimension)
+        contents = _stacked([record.content for record in latest], self.contents.dimension)
         self.words.put(len(self.infos), infos)
         self._retire(info.id for info in infos)
         self._slot_of |= {info.id: slot for slot, info in enumerate(infos, len(self.infos))}
         self.infos += infos
         self.ids += [info.id for info in infos]
-        self.factors.append(_stacked([record.factors for record in latest], self.factors.dimension))
-        self.contents.append(_stacked([record.content for record in latest], self.contents.dimension))
+        self.factors.append(factors)
+        self.contents.append(contents)
         self.titles.append([info.title for info in infos])
         columns = np.array([self.column_of.get(info.id, -1) for info in infos], np.int32)
         self.columns = np.concatenate([self.columns, columns])
@@ -129,10 +131,10 @@ class Catalogue:
 def _stacked(rows: Sequence[Float32], dimension: int) -> Float32:
     if not len(rows):
         return np.zeros((0, dimension), np.float32)
-    stacked = np.array(rows, np.float32).reshape(len(rows), -1)
-    if stacked.shape[1] != dimension or not np.isfinite(stacked).all():
-        raise ValueError(f"an item's vector has {stacked.shape[1]} numbers, {dimension} finite ones are needed")
-    return stacked
+    if any(row.shape != (dimension,) or not np.isfinite(row).all() for row in rows):
+        sizes = sorted({row.size for row in rows})
+        raise ValueError(f"items' vectors have {sizes} numbers, {dimension} finite ones are needed")
+    return np.array(rows, np.float32)
 
 
 def items_table(items: Sequence[ItemInfo]) -> pa.Table:

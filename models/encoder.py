@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.bundle import BundleData
+from models.bundle import BundleData, settings_of
 from models.content import item_text, unit_rows, vectorize
 from models.data import Float32, History, Int32
 from models.histories import decayed_weights
@@ -21,7 +21,7 @@ class Encoder:
 
     def __init__(self, bundle: BundleData) -> None:
         self._rows = {item: row for row, item in enumerate(bundle.table("items")["id"].to_pylist())}
-        self._config = IalsConfig(**bundle.config["ials"])
+        self._config = settings_of(bundle, "ials", IalsConfig)
         self._solver = Solver(bundle.array("item_factors"), bundle.array("ials_gram"), self._config)
         self._mean_user = np.array(bundle.array("ials_mean_user"))
         self._contents = bundle.array("item_contents")

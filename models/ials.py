@@ -29,8 +29,8 @@ class IalsConfig:
     steps: int = 10  # more than 6 gained nothing
     unobserved_weight: float = 0.1  # .05 and .2 were worse
     regularization: float = 0.01  # .133 without decay; .005 gave .128, .02 .124
-    frequency_exponent: float = 1.0
-    deviation: float = 0.1  # of the first factors, over the root of the dimension
+    frequency_exponent: float = 1.0  # as in the paper
+    deviation: float = 0.1  # of the first factors, over the root of the dimension; as in the paper
     # Entries of a history after which one counts half in the fold-in; 0: all count the same. 10 to 20 gave up to .140.
     half_life: float = 20.0
     # How strongly an item is drawn to where its text lets expect it. 3 gave .141, none .137, 1 .140, 10 .141.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import itemknn, transitions
-from models.bundle import BundleData
+from models.bundle import BundleData, settings_of
 from models.catalogue import Catalogue, ItemRecord, items_of
 from models.data import Float32, History, Int32
 from models.histories import EMPTY, decayed_weights
@@ -70,8 +70,8 @@ class ItemShard:
         self._popularity = np.array(bundle.array("popularity")[own])
         self._itemknn = Rows.of(bundle, "itemknn").only_columns(own, len(ids))
         self._transitions = Rows.of(bundle, "transitions").only_columns(own, len(ids))
-        self._itemknn_config = itemknn.ItemKnnConfig(**bundle.config["itemknn"])
-        self._transitions_config = transitions.TransitionsConfig(**bundle.config["transitions"])
+        self._itemknn_config = settings_of(bundle, "itemknn", itemknn.ItemKnnConfig)
+        self._transitions_config = settings_of(bundle, "transitions", transitions.TransitionsConfig)
 
     def __len__(self) -> int:
         return len(self._catalogue)

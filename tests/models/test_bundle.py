@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.bundle import MANIFEST, Bundle, BundleError, find_bundle
-from models.writer import BundleWriter
+from models.bundle import MANIFEST, Bundle, BundleError, find_bundle, settings_of
+from models.ials import IalsConfig
+from models.writer import BundleWriter, Parts
 
 CONFIG = {"ials": {"dimension": 2}}
 
@@ -174,6 +175,13 @@ def test_a_part_that_is_not_in_the_bundle_is_named(tmp_path: Path) -> None:
     bundle = Bundle.open(write(tmp_path))
     with pytest.raises(BundleError, match=r"ranker\.npy: not part of this bundle; fit a new one"):
         bundle.array("ranker")
+
+
+@pytest.mark.parametrize("settings", [{"dimension": 2, "colour": 1}, {"dimension": -2}, None])
+def test_settings_of_another_version_are_refused(settings: dict[str, int] | None) -> None:
+    parts = Parts({} if settings is None else {"ials": settings})
+    with pytest.raises(BundleError, match=r"manifest\.json: the settings of ials are of another version"):
+        settings_of(parts, "ials", IalsConfig)
 
 
 def manifest_of(path: Path) -> dict[str, object]:

@@ -234,8 +234,12 @@ def test_an_item_of_another_shard_is_refused() -> None:
 
 @pytest.mark.parametrize("vector", [np.ones(7, np.float32), np.full(8, np.nan, np.float32)])
 def test_vectors_of_another_space_are_refused(vector: Float32) -> None:
-    with pytest.raises(ValueError, match="8 finite ones are needed"):
-        shard().put([replace(record(NEW), factors=vector)])
+    some = shard()
+    for wrong in (replace(record(NEW), factors=vector), replace(record(NEW), content=vector)):
+        with pytest.raises(ValueError, match="8 finite ones are needed"):
+            some.put([record(item(0)), wrong])
+    assert len(some) == 12 and some.get(["new"]) == []
+    assert "0" in some.search(Query(count=100, text="knight")).item_ids, "the items before it were not put either"
     with pytest.raises(ValueError, match="8 finite ones are needed"):
         shard().search(Query(factors=vector))
 
