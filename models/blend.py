@@ -25,6 +25,9 @@ PROPOSERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 
 
+OF_TEXT: Final = frozenset({"title", "words"})  # sources that have an opinion only where a text was asked with
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """Candidates in their final order."""
@@ -38,7 +41,9 @@ class Blend:
     """Weights of the sources for every surface; `weights` is surface -> source -> weight."""
 
     def __init__(self, weights: Mapping[str, Mapping[str, float]]) -> None:
-        self._weights = weights
+        # A text may come with other requests than a search: what matches it then counts as it does in one.
+        of_text = {name: weight for name, weight in weights.get("search", {}).items() if name in OF_TEXT}
+        self._weights = {surface: {**of_text, **own} for surface, own in weights.items()}
 
     @classmethod
     def of(cls, bundle: BundleData) -> Blend:

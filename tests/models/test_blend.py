@@ -54,6 +54,15 @@ def test_contributions_add_up_to_the_score() -> None:
     np.testing.assert_allclose(sum(ranked.contributions.values()), ranked.scores, atol=1e-6)
 
 
+def test_what_matches_a_text_counts_in_recommendations_as_in_a_search() -> None:
+    weights = Blend({"recommend": {"ials": 0.5}, "search": {"words": 1.0, "content": 9.0}})
+    scores = columns(ials=[1.0, 0.9], words=[0.0, 1.0])
+    ranked = weights.rank("recommend", ["a", "b"], scores, 0)
+    assert ranked.order.tolist() == [1, 0]
+    assert set(ranked.contributions) == {"ials", "words"}
+    assert weights.rank("recommend", ["a", "b"], columns(ials=[1.0, 0.9]), 0).order.tolist() == [0, 1]
+
+
 def test_equal_scores_are_ordered_by_id() -> None:
     ranked = blend(ials=1.0).rank("recommend", ["b", "10", "9", "a"], columns(ials=[1.0, 1.0, 1.0, 2.0]), 0)
     assert ranked.order.tolist() == [3, 1, 2, 0]
