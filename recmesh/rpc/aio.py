@@ -163,4 +163,4 @@ class _Protocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._outlet.lost()
-        self._connection.connection_lost(str(exc) if exc else "the server closed it")
+        self._connection.connection_lost(str(exc or "the server closed it"), self._outlet.why)

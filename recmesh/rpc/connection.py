@@ -145,10 +145,11 @@ class Connection:
         for event in self._session.receive(data, now):
             self._on[type(event)](event)
 
-    def connection_lost(self, reason: str) -> None:
-        """To be called once, when the transport has closed."""
+    def connection_lost(self, reason: str, ours: str = "") -> None:
+        """To be called once, when the transport has closed; `ours` is why it was closed here, if it was."""
         self.ended = True
         self._watch.stop()
+        self._why_ended = self._why_ended or ours
         self._on_end(self._why_ended or reason)
 
     def fail(self, error: ProtocolError) -> None:

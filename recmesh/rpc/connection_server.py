@@ -225,6 +225,8 @@ class ServerConnection(Connection):
     def _on_end(self, reason: str) -> None:
         self._deadlines.stop()
         self._drain_alarm.stop()
+        if self._why_ended:
+            log.warning("closed the connection of %s: %s", self._caller, self._why_ended)
         for running in list(self._running.values()):
             self._cancel(running)
         self._report_gone()

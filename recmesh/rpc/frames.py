@@ -16,7 +16,6 @@ CHECKED = 12  # leading bytes of the header that the CRC-32 covers
 
 HELLO, CALL, MESSAGE, STATUS, CANCEL, WINDOW, PING, GOAWAY = range(0x01, 0x09)
 STATE = 0x89
-KINDS = frozenset(range(HELLO, GOAWAY + 1)) | {STATE}
 IGNORABLE = 0x80  # a type with this bit may be unknown to its receiver
 
 END_STREAM, MORE, CRC, ACK = 0x01, 0x02, 0x08, 0x10

@@ -19,6 +19,7 @@ class Outlet:
 
     def __init__(self, at_end_of_turn: Callable[[Callable[[], None]], Timer]) -> None:
         self.closed = False  # nothing more is written
+        self.why = ""  # it was closed, if for a reason of its own
         self._at_end_of_turn = at_end_of_turn
         self._turn: Timer | None = None  # set from the first write of a turn to its end
         self._blocked = False  # the socket takes no more; the loop's own buffer holds what was sent last
@@ -35,6 +36,7 @@ class Outlet:
         self._later.append(data)
         self._later_bytes += len(data)
         if self._later_bytes > MAX_UNSENT:
+            self.why = f"the peer does not read: {self._later_bytes >> 20} MiB are unsent"
             self.abort()
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import ModuleType
@@ -32,6 +33,9 @@ from recmesh.rpc.frames import DEFAULTS, Limits
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
 from recmesh.rpc.tx_transport import ConnectionProtocol, Outlet
 
+log = logging.getLogger(__name__)
+
+LAST_WORDS = 2.0  # seconds for cancelled handlers to end and for clients to read why: longer than outlet.LINGER
 BACKLOG = 511  # connections the kernel holds until they are accepted: a burst of clients at a restart
 
 T = TypeVar("T")
@@ -187,7 +191,7 @@ class Server:
         self._node_id = node_id
         self._port: IListeningPort | None = None
         self._open: set[ServerConnection] = set()
-        self._emptied: list[Deferred[None]] = []  # fire when the last connection has gone
+        self._emptied: list[Deferred[None]] = []  # each fires when the last connection has gone
 
     @property
     def connections(self) -> int:
@@ -204,22 +208,13 @@ class Server:
         await self._stop_listening()
         for each in list(self._open):
             each.drain(grace)
-        if self._open:
-            gone: Deferred[None] = Deferred()
-            self._emptied.append(gone)
-            timer = self._reactor.callLater(grace, self._shut)
-            await gone
-            if timer.active():
-                timer.cancel()
+        await self._gone_within(grace)
+        await self._shut()
 
     async def close(self) -> None:
         """Ends every call and connection at once."""
         await self._stop_listening()
-        self._shut()
-        if self._open:
-            gone: Deferred[None] = Deferred()
-            self._emptied.append(gone)
-            await gone
+        await self._shut()
 
     async def _listen(self, host: str, port: int) -> None:
         factory = Factory.forProtocol(lambda: ConnectionProtocol(self._reactor, self._accept))
@@ -229,9 +224,25 @@ class Server:
         bound: Any = self._port.getHost()
         self.address = join_address(bound.host, bound.port)
 
-    def _shut(self) -> None:
+    async def _shut(self) -> None:
         for each in list(self._open):
             each.shut()
+        await self._gone_within(LAST_WORDS)
+        if self._open:
+            log.warning("stopped without %d calls whose handlers did not end when cancelled", self.in_flight)
+
+    async def _gone_within(self, seconds: float) -> None:
+        """Waits for the last connection to go, but no longer than that."""
+        if self._open:
+            gone: Deferred[None] = Deferred()
+            timer = self._reactor.callLater(seconds, gone.callback, None)
+            self._emptied.append(gone)
+            try:
+                await gone
+            finally:
+                self._emptied.remove(gone)
+                if timer.active():
+                    timer.cancel()
 
     async def _stop_listening(self) -> None:
         port, self._port = self._port, None
@@ -254,9 +265,8 @@ class Server:
 
     def _gone(self, connection: ServerConnection) -> None:
         self._open.discard(connection)
-        if not self._open:
-            emptied, self._emptied = self._emptied, []
-            for each in emptied:
+        for each in [] if self._open else list(self._emptied):
+            if not each.called:
                 each.callback(None)
 
 

@@ -88,4 +88,4 @@ class ConnectionProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._outlet.lost()
-        self._connection.connection_lost(reason.getErrorMessage().rstrip("."))
+        self._connection.connection_lost(reason.getErrorMessage().rstrip("."), self._outlet.why)

@@ -14,7 +14,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThread
 
-from recmesh.rpc import Context, Processed, RpcError, Status, connection, outlet
+from recmesh.rpc import Context, Processed, RpcError, Status, connection, outlet, tx
 from recmesh.rpc.frames import HEADER, Limits
 from recmesh.rpc.tx import Clock, Endpoint, Server, listen
 from recmesh.testing import call_frame, frames_of, greeting
@@ -171,6 +171,38 @@ class DrainTests(OverTwisted):
         assert isinstance(error, RpcError)
         assert (error.status, error.message) == (Status.UNAVAILABLE, "the server has stopped")
         assert health.cancelled == 1
+
+    async def test_a_drain_does_not_wait_for_a_handler_that_will_not_end(self) -> None:
+        self.patch(tx, "LAST_WORDS", 0.1)
+        gate: Deferred[None] = Deferred()
+
+        class Stubborn(Health):
+            async def check(self, request: pb.HealthCheckRequest, context: Context) -> pb.HealthCheckResponse:
+                self.asked.append(request.service)
+                try:
+                    await Deferred()
+                finally:
+                    await gate
+                return SERVING
+
+        stubborn = Stubborn()
+        server = await self.serve(stubborn)
+        asked = Deferred.fromCoroutine(failure_of(stub(self.endpoint(server)).check(ask())))
+        await until(lambda: stubborn.asked)
+        await server.drain(0.05)
+        assert (await asked).message == "the server has stopped" and server.in_flight == 1
+        gate.callback(None)
+        assert server.in_flight == 0
+
+    async def test_closing_cuts_a_drain_short(self) -> None:
+        health = Health()
+        server = await self.serve(health)
+        asked = Deferred.fromCoroutine(failure_of(stub(self.endpoint(server)).check(ask("wait"))))
+        await until(lambda: health.waiting)
+        draining = Deferred.fromCoroutine(server.drain(1_000.0))
+        await server.close()
+        await draining
+        assert (await asked).status == Status.UNAVAILABLE
 
     async def test_new_clients_are_served_while_accepting_and_turned_away_after(self) -> None:
         server = await self.serve(Health())
