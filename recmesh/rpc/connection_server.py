@@ -155,7 +155,8 @@ class ServerConnection(Connection):
         status.service_us = microseconds(self._loop.seconds() - started)
         self._transport.write(self._calls.status(event.call_id, status, payload))
         if self.ended:
-            self._report_gone()
+            if not self._running:
+                self._gone(self)
         elif self._refusing:
             self._close_if_done()
 
@@ -227,13 +228,10 @@ class ServerConnection(Connection):
         self._drain_alarm.stop()
         if self._why_ended:
             log.warning("closed the connection of %s: %s", self._caller, self._why_ended)
-        for running in list(self._running.values()):
-            self._cancel(running)
-        self._report_gone()
-
-    def _report_gone(self) -> None:
         if not self._running:
             self._gone(self)
+        for running in list(self._running.values()):
+            self._cancel(running)
 
 
 async def _await(work: Awaitable[Message]) -> Message:

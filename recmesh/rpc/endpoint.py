@@ -81,7 +81,7 @@ class Endpoint:
         connection = self._current
         while connection is None or not connection.takes_calls:
             if connection is not None:
-                connection.retire()  # its ids are used up
+                connection.retire()  # its ids are used up, or its server broke the protocol
             connection = await self._connected(call.context.deadline)
         return await connection(call)
 

@@ -11,10 +11,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from recmesh.rpc import Channel, Context, Handlers, RpcError, Status
+from recmesh.rpc import Channel, Context, Handlers, RpcError, Status, frames
 from recmesh.rpc.tx import Server, listen
+from recmesh.testing import Wire, frames_of
 from recmesh.v1 import health_pb2 as pb
 from recmesh.v1.health_rpc import HEALTH_CHECK, HealthBase, HealthStub
+from recmesh.wire.v1 import wire_pb2 as wire
 
 reactor: Any = installed
 PATH = HEALTH_CHECK.path
@@ -70,6 +72,18 @@ class Health(HealthBase):
 
 def stub(service: Any) -> HealthStub:
     return HealthStub(Channel(service))
+
+
+def statuses(line: Wire) -> list[wire.CallStatus]:
+    """The STATUS frames on their way to the client."""
+    data = bytes(line.down.written)
+    return [wire.CallStatus.FromString(meta) for kind, _, _, meta, _ in frames_of(data) if kind == frames.STATUS]
+
+
+def cancels(line: Wire) -> list[int]:
+    """Why, for every CANCEL on its way to the server."""
+    data = bytes(line.up.written)
+    return [wire.Cancel.FromString(meta).why for kind, _, _, meta, _ in frames_of(data) if kind == frames.CANCEL]
 
 
 async def failure_of(work: Awaitable[object]) -> RpcError:

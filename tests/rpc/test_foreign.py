@@ -17,7 +17,7 @@ from twisted.internet.threads import deferToThread
 from recmesh.rpc.frames import Limits  # for the server
 from recmesh.v1 import health_pb2 as pb
 from recmesh.wire.v1 import wire_pb2 as wire
-from tests.rpc.kit import Health, Loopback, until
+from tests.rpc.kit import Health, Loopback, reactor, until
 
 HELLO, CALL, MESSAGE, STATUS, CANCEL, WINDOW, PING, GOAWAY = range(1, 9)
 END, MORE, CRC, ACK = 0x01, 0x02, 0x08, 0x10
@@ -59,6 +59,10 @@ class Client:
             assert check == zlib.crc32(start[:12] + body)
         return Frame(kind, flags, call, body[:meta], body[meta:])
 
+    def close(self) -> None:
+        self.stream.close()
+        self.socket.close()
+
     def ask(self, call: int, service: str, **header: Any) -> None:
         request = pb.HealthCheckRequest(service=service).SerializeToString()
         self.send(CALL, call, wire.CallHeader(method=CHECK, **header), request, END)
@@ -78,8 +82,7 @@ class ForeignTests(Loopback):
             try:
                 return work(client)
             finally:
-                client.stream.close()
-                client.socket.close()
+                client.close()
 
         result = await deferToThread(main)
         await until(lambda: not server.connections)
@@ -186,12 +189,15 @@ class ForeignTests(Loopback):
 
         def work() -> list[Any]:
             client = Client(server.address)
+            self.addCleanup(client.close)
             seen: list[Any] = []
             client.ask(1, "wait")
             while frame := client.read():
                 if frame.kind == GOAWAY:
                     goaway = wire.GoAway.FromString(frame.meta)
                     seen.append((goaway.code, goaway.last_call_id))
+                    if goaway.last_call_id == 3:
+                        reactor.callFromThread(health.release)
                 elif frame.kind == PING:
                     seen.append("ping")
                     client.ask(3, "crosses the first GOAWAY")
@@ -201,14 +207,11 @@ class ForeignTests(Loopback):
                     if frame.call == 1:
                         break
             assert client.stream.read() == b""
-            client.stream.close()
-            client.socket.close()
+            client.close()
             return seen
 
         talking = deferToThread(work)
         await until(lambda: health.waiting)
         draining = Deferred.fromCoroutine(server.drain(10.0))
-        await until(lambda: len(health.asked) == 2)
-        health.release()
         assert await talking == [(0, 2**31 - 1), "ping", ("answer", 3, 0), (0, 3), ("answer", 1, 0)]
         await draining
