@@ -5,9 +5,6 @@ from __future__ import annotations
 import random
 import time
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.python.failure import Failure
-
 from gateway.service import Given, Recommender
 from gateway.settings import Settings
 from gateway.upstreams import Upstreams
@@ -33,7 +30,7 @@ async def start(process: Process, settings: Settings) -> Serving:
     upstreams = Upstreams(settings, connect, given)
     versions = Versions(upstreams, process.clock, Logger("gateway.versions"))
     await versions.begin(settings.start_seconds)
-    _keep_polling(process, versions, settings.version_poll_seconds)
+    process.in_background("polling for versions", versions.keep_polling(settings.version_poll_seconds))
     handlers = Handlers()
     Recommender(settings, upstreams, versions, _given(process)).register(handlers)
     admission = Admission(
@@ -52,21 +49,6 @@ def _given(process: Process) -> Given:
         degraded.add(1, stage, code_of(error))
 
     return Given(process.clock, time.time, random.SystemRandom(), on_away)
-
-
-def _keep_polling(process: Process, versions: Versions, seconds: float) -> None:
-    polling = Deferred.fromCoroutine(versions.keep_polling(seconds))
-
-    def ended(failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            Logger("gateway.versions").error("the services are not asked for their versions any more", failure.value)
-
-    polling.addErrback(ended)
-
-    async def stop() -> None:
-        polling.cancel()
-
-    process.on_stop(stop)
 
 
 if __name__ == "__main__":

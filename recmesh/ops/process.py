@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final, Generic, NoReturn, TypeVar, cast
@@ -18,6 +18,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.posixbase import PosixReactorBase
+from twisted.python.failure import Failure
 
 from recmesh import __version__
 from recmesh.ops import log
@@ -26,6 +27,7 @@ from recmesh.ops.health import Health
 from recmesh.ops.registry import Registry
 from recmesh.ops.settings import ProcessSettings, SettingsError, load
 from recmesh.rpc import tx
+from recmesh.rpc.address import join_address, split_address
 from recmesh.rpc.call import Filter, Handlers
 
 S = TypeVar("S", bound=ProcessSettings)
@@ -64,6 +66,20 @@ class Process:
     def on_stop(self, release: Callable[[], Awaitable[None]]) -> None:
         """`release` is awaited when no call is left; what was added last goes first."""
         self._releases.append(release)
+
+    def in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Runs `work` until the process stops. One that fails is logged, and the process goes on without it."""
+        running = Deferred.fromCoroutine(work)
+
+        def ended(failure: Failure) -> None:
+            if not failure.check(CancelledError):
+                log.Logger("recmesh.process").error("work in the background has failed", failure.value, work=name)
+
+        async def stop() -> None:
+            running.cancel()
+
+        running.addErrback(ended)
+        self.on_stop(stop)
 
     async def release(self) -> None:
         """One part that fails or hangs keeps none of the others from closing."""
@@ -111,10 +127,10 @@ class Life(Generic[S]):
                 await stopped
 
     def _listen_admin(self) -> IListeningPort:
-        host, _, number = self._settings.admin_address.rpartition(":")
+        host, number = split_address(self._settings.admin_address)
         admin = Admin(self._process.reactor, self._process.health, self._process.registry)
         try:
-            port = self._process.reactor.listenTCP(int(number), admin, interface=host.strip("[]"))
+            port = self._process.reactor.listenTCP(number, admin, interface=host)
             return cast(IListeningPort, port)
         except CannotListenError as error:
             raise _taken(self._settings.admin_address, "admin", error) from error
@@ -131,7 +147,8 @@ class Life(Generic[S]):
             raise _taken(settings.listen, "listen", error) from error
         self._measure(server)
         process.health.serve(serving.services)
-        at = _address_of(admin)
+        bound = cast("IPv4Address | IPv6Address", admin.getHost())
+        at = join_address(bound.host, bound.port)
         self._log.info("serving", name=process.name, address=server.address, admin=at, build=__version__)
         line = {"name": process.name, "pid": os.getpid(), "address": server.address, "admin": at}
         self._announce(json.dumps(line))
@@ -228,11 +245,6 @@ def _taken(address: str, key: str, error: CannotListenError) -> StartError:
     if "in use" in reason:
         return StartError(f"{address} is in use: stop the other process or set {key}")
     return StartError(f"{address} cannot be listened on: {reason}; set {key} to another address")
-
-
-def _address_of(port: IListeningPort) -> str:
-    bound = cast("IPv4Address | IPv6Address", port.getHost())
-    return f"[{bound.host}]:{bound.port}" if ":" in bound.host else f"{bound.host}:{bound.port}"
 
 
 async def _awaited(work: Awaitable[None]) -> None:

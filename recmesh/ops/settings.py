@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast, get_type_hints
 
 from recmesh.ops import values
+from recmesh.rpc.address import join_address, split_address
 
 T = TypeVar("T")
 
@@ -55,16 +56,16 @@ class ProcessSettings:
     def admin_address(self) -> str:
         if self.admin:
             return self.admin
-        host, _, port = self.listen.rpartition(":")
-        return f"{host}:{int(port) + ADMIN_OFFSET if int(port) else 0}"
+        host, port = split_address(self.listen)
+        return join_address(host, port + ADMIN_OFFSET if port else 0)
 
 
 def check_address(key: str, address: str) -> None:
     """ValueError unless it is host:port or [v6]:port."""
-    host, colon, port = address.rpartition(":")
-    bare = ":" not in host or (host.startswith("[") and host.endswith("]"))
-    if not (colon and host and bare and port.isascii() and port.isdigit() and int(port) < 65_536):
-        raise ValueError(f'{key} = "{address}" is no address; write host:port, for example 127.0.0.1:7000')
+    try:
+        split_address(address)
+    except ValueError:
+        raise ValueError(f'{key} = "{address}" is no address; write host:port, for example 127.0.0.1:7000') from None
 
 
 def check_choice(key: str, value: str, choices: Iterable[str]) -> None:

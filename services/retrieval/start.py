@@ -6,8 +6,6 @@ import time
 from functools import partial
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred
-
 from recmesh.mesh.timeout import Timeout
 from recmesh.ops.log import Logger
 from recmesh.ops.process import Process, Serving
@@ -57,10 +55,4 @@ async def _catch_up(process: Process, settings: Settings, catalogue: Catalogue) 
         await process.clock.within(settings.catch_up_at_start, catch_up.once())
     except RpcError as error:
         Logger("recmesh.process").warning("serving before all peers were heard", error=error.message)
-    running = Deferred.fromCoroutine(catch_up.run(settings.catch_up_seconds))
-    running.addErrback(lambda failure: failure.trap(CancelledError))
-
-    async def stop() -> None:
-        running.cancel()
-
-    process.on_stop(stop)
+    process.in_background("catching up with peers", catch_up.run(settings.catch_up_seconds))

@@ -121,6 +121,32 @@ def test_a_part_that_fails_or_hangs_keeps_no_other_from_closing() -> None:
     assert world.events == ["hanging", "broken", "store"] and world.outcomes == [None]
 
 
+def test_work_in_the_background_ends_with_the_process() -> None:
+    async def work() -> None:
+        try:
+            await Deferred()
+        finally:
+            world.events.append("work ended")
+
+    world = World().run()
+    world.process.in_background("waiting", work())
+    assert not world.events
+    world.life.ask_to_stop()
+    assert world.events == ["work ended"] and world.outcomes == [None]
+
+
+def test_work_in_the_background_that_fails_is_logged_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        raise RuntimeError("no")
+
+    world = World().serve()
+    world.process.in_background("counting", work())
+    assert world.process.health.serving and not world.outcomes
+    [record] = [each for each in caplog.records if each.exc_info]
+    assert record.getMessage() == "work in the background has failed"
+    assert record.__dict__["fields"] == {"work": "counting"}
+
+
 def test_a_start_that_fails_is_cleaned_up_and_told() -> None:
     world = World().run()
     world.release("store")
