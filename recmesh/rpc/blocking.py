@@ -20,7 +20,7 @@ from recmesh.rpc.connection import HANDSHAKE_TIMEOUT, KEEPALIVE_AFTER, KEEPALIVE
 from recmesh.rpc.endpoint import CONNECT_TIMEOUT
 from recmesh.rpc.events import Broken, GoingAway, Reply, StatusReceived, Withdrawn
 from recmesh.rpc.frames import DEFAULTS, Limits
-from recmesh.rpc.headers import ended_here, given_up, header_of, refused, reply_of
+from recmesh.rpc.headers import FAR, ended_here, given_up, header_of, refused, reply_of
 from recmesh.rpc.session_client import ClientSession, unsent
 from recmesh.rpc.status import RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
@@ -158,10 +158,12 @@ class _Line:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def call(self, call: Call) -> Message:
-        deadline = call.context.deadline
-        header = header_of(call, time.monotonic())
-        call_id, data = self.session.call(header, call.request.SerializeToString())
+        now, deadline = time.monotonic(), call.context.deadline
+        if deadline is not None and deadline - now >= FAR:
+            deadline = None  # further than a socket can wait
+        call_id, data = self.session.call(header_of(call, now), call.request.SerializeToString())
         first, self._first = self._first, b""
+        self._heard, self._pinged = now, False  # nothing was listened for between calls
         try:
             self._send(first + data, deadline)
             while call_id not in self._outcomes:
@@ -172,7 +174,7 @@ class _Line:
         except OSError as error:
             self.drop()
             raise ended_here(Status.UNAVAILABLE, f"the connection was lost: {error}") from None
-        except KeyboardInterrupt:
+        except BaseException:  # KeyboardInterrupt
             self.drop()
             raise
         outcome = self._outcomes.pop(call_id)
@@ -183,8 +185,11 @@ class _Line:
     def still_usable(self) -> bool:
         """Takes what has come since the last call: a PING, GOAWAY, the end."""
         try:
-            self._socket.settimeout(0)
-            while self.session.takes_calls and (data := self._socket.recv(READ_SIZE)):
+            while self.session.takes_calls:
+                self._socket.settimeout(0)
+                data = self._socket.recv(READ_SIZE)
+                if not data:
+                    break
                 self._take(data)
         except BlockingIOError:
             return True

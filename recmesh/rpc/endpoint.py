@@ -27,7 +27,7 @@ SHORT_LIVED = 1.0  # seconds; a connection lost sooner counts as a failed attemp
 
 
 class Endpoint:
-    """Is a Service, and raises RpcError alone."""
+    """Is a Service; whatever goes wrong with a connection is an RpcError."""
 
     def __init__(
         self,
@@ -45,7 +45,6 @@ class Endpoint:
         self._connect_timeout = connect_timeout
         self._chance = chance or random.Random()
         self._current: ClientConnection | None = None  # the one that takes calls
-        self._since = 0.0  # when it was made
         self._leaving: set[ClientConnection] = set()  # those whose last calls go on
         self._dialing = False
         self._retry = Alarm(loop)  # set while backing off

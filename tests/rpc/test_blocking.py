@@ -7,7 +7,7 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import closing
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -154,6 +154,44 @@ def test_frames_in_any_pieces_are_understood() -> None:
     script = [bytes([byte]) for byte in hello_frame() + ping_frame(b"pingpong") + ANSWER]
     result, read = outcome(*script)
     assert result == SERVING and ping_frame(b"pingpong", ack=True) in read
+
+
+def test_a_ping_between_two_calls_is_answered_and_the_connection_kept() -> None:
+    answered, pinged = Event(), Event()
+    answers: list[Any] = []
+
+    def calls() -> None:
+        answers.append(check(endpoint, timeout=20))
+        answered.set()
+        pinged.wait()
+        answers.append(check(endpoint, timeout=20))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        endpoint = Endpoint(f"127.0.0.1:{listener.getsockname()[1]}")
+        calling = Thread(target=calls)
+        calling.start()
+        with closing(listener.accept()[0]) as sock:
+            sock.recv(65_536)
+            sock.sendall(hello_frame() + ANSWER)
+            answered.wait()
+            sock.sendall(ping_frame(b"pingpong"))
+            pinged.set()
+            read = b""
+            while struct.pack(">II", 3, 0) not in read:  # call 3, without CRC
+                data = sock.recv(65_536)
+                assert data, "the client went away"
+                read += data
+            assert read.startswith(ping_frame(b"pingpong", ack=True))
+            sock.sendall(status_frame(3, payload=SERVING.SerializeToString()))
+            calling.join()
+            run(endpoint.close())
+    assert answers == [SERVING, SERVING]
+
+
+@pytest.mark.parametrize("timeout", [None, float("inf"), 1e12])
+def test_a_deadline_out_of_sight_is_none(timeout: float | None) -> None:
+    result, _ = outcome(hello_frame(), ANSWER, timeout=timeout)
+    assert result == SERVING
 
 
 def test_a_server_that_closes_loses_the_call() -> None:
