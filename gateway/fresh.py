@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.candidates import Candidates
 from gateway.columns import floats
-from gateway.ranking import FRESH
+from gateway.ranking import NEW
 
 FIRST_PLACE: Final = 3  # the best two stay the best two
 
@@ -18,7 +18,7 @@ def proposed(candidates: Candidates) -> list[int]:
     """The new items that suit the user, best first: indices into the candidates."""
     if not any(candidates.is_new):
         return []
-    affinity = floats(candidates.scores.get(FRESH, b""))
+    affinity = floats(candidates.scores.get(NEW, b""))
     suiting = [place for place, score in enumerate(affinity) if candidates.is_new[place] and score > 0]
     return sorted(suiting, key=lambda place: (-affinity[place], candidates.item_ids[place]))
 

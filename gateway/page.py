@@ -11,7 +11,7 @@ from gateway.candidates import Candidates
 from gateway.columns import floats, ints
 from gateway.diversity import rearrange, unit_vectors, window_of
 from gateway.fresh import proposed, with_fresh
-from gateway.ranking import FRESH, Ranked, rank
+from gateway.ranking import NEW, Ranked, rank
 from gateway.reasons import Explaining
 from gateway.run import Run
 from recmesh.v1.common_pb2 import ScoredItem
@@ -124,7 +124,7 @@ class _Page:
         given = self._contributions_of(place)
         ordered = sorted(given, key=lambda source: (-given[source], source))
         spoke = [source for source in ordered if given[source] > 0] or ordered[:1]
-        return [*spoke, FRESH] if is_new else spoke
+        return [*spoke, NEW] if is_new else spoke
 
     def _contributions_of(self, place: int) -> Mapping[str, float]:
         rank = self._rank_of.get(place)

@@ -13,7 +13,7 @@ from gateway.run import STAGE_SHARE, Run
 from recmesh.v1.common_pb2 import SourceScores
 from recmesh.v1.ranking_pb2 import RankRequest
 
-FRESH: Final = "new"  # the source of items that came after the bundle: it proposes, the other sources judge
+NEW: Final = "new"  # the source of items that came after the bundle: it proposes, the other sources judge
 
 ABOVE_ZERO: Final = frozenset({"itemknn", "transitions", "popularity", "title", "words"})
 """Sources that count what speaks for an item: they propose only what has a score above zero."""

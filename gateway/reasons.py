@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.ranking import FRESH
+from gateway.ranking import NEW
 from recmesh.v1.common_pb2 import Reason
 
 MOST: Final = 2  # of an item; the third says nothing that would change a mind
@@ -34,7 +34,7 @@ STANDS_ALONE: Final[Mapping[str, str]] = {
     "content": "its description resembles what you liked",
     "title": "its title matches what you asked for",
     "words": "its description has the words you asked for",
-    FRESH: "new in the catalogue",
+    NEW: "new in the catalogue",
 }
 
 ASKED_FOR: Final[Mapping[str, str]] = {
@@ -73,7 +73,7 @@ class Explaining:
         The strongest one's, and the strongest that names an item, which comes first: it says more to a person.
         """
         if is_new:
-            sources = [FRESH, *(source for source in sources if source != FRESH)]
+            sources = [NEW, *(source for source in sources if source != NEW)]
         drafts = [self._draft(source, place) for source in sources]
         chosen = [*drafts[:1], *sorted(drafts[1:], key=lambda draft: not draft.item_id)][:MOST]
         return chosen if is_new else sorted(chosen, key=lambda draft: not draft.item_id)

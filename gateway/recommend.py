@@ -12,7 +12,6 @@ from gateway import candidates, histories, vectors
 from gateway.page import Wanted, turn_to
 from gateway.run import Run
 from gateway.validate import (
-    DEFAULT_COUNT,
     QUERY_BYTES,
     check_bytes,
     check_history,
@@ -20,6 +19,7 @@ from gateway.validate import (
     check_page,
     check_range,
     check_selection,
+    count_of,
     invalid,
 )
 from gateway.vectors import Vectors
@@ -34,7 +34,7 @@ def check(request: RecommendRequest) -> None:
     if request.user_id:
         check_id("user_id", request.user_id)
     check_history(request.history)
-    check_page(request.offset, _count(request))
+    check_page(request.offset, count_of(request))
     check_selection(request.filter, request.exclude_item_ids)
     check_bytes("query_text", request.query_text, QUERY_BYTES)
     check_range("diversity", request.diversity, 0.0, 1.0)
@@ -81,16 +81,12 @@ class Recommend:
         return Wanted(
             surface="recommend",
             offset=request.offset,
-            count=_count(request),
+            count=count_of(request),
             candidates_per_source=self.candidates_per_source,
             diversity=request.diversity,
             fresh_share=self.fresh_share,
             explain=request.explain,
         )
-
-
-def _count(request: RecommendRequest) -> int:
-    return request.count if request.HasField("count") else DEFAULT_COUNT
 
 
 def _search(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway import candidates, vectors
 from gateway.page import Wanted, turn_to
 from gateway.run import Run
-from gateway.validate import DEFAULT_COUNT, check_page, check_query, check_selection
+from gateway.validate import check_page, check_query, check_selection, count_of
 from gateway.vectors import Vectors
 from recmesh.v1.recommender_pb2 import SearchItemsRequest, SearchItemsResponse
 from recmesh.v1.retrieval_pb2 import SearchRequest
@@ -16,7 +16,7 @@ from recmesh.v1.retrieval_pb2 import SearchRequest
 
 def check(request: SearchItemsRequest) -> None:
     check_query("query", request.query)
-    check_page(request.offset, _count(request))
+    check_page(request.offset, count_of(request))
     check_selection(request.filter, request.exclude_item_ids)
 
 
@@ -29,7 +29,9 @@ class Search:
 
     async def __call__(self, run: Run, request: SearchItemsRequest) -> SearchItemsResponse:
         meaning = await vectors.of_text(run, request.query) or Vectors()
-        wanted = Wanted("search", request.offset, _count(request), self.candidates_per_source, explain=request.explain)
+        wanted = Wanted(
+            "search", request.offset, count_of(request), self.candidates_per_source, explain=request.explain
+        )
         search = SearchRequest(
             count=wanted.candidates,
             content=meaning.content,
@@ -46,7 +48,3 @@ class Search:
             shards_answered=found.shards_answered,
             impression_id=self.new_id(),
         )
-
-
-def _count(request: SearchItemsRequest) -> int:
-    return request.count if request.HasField("count") else DEFAULT_COUNT

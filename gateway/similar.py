@@ -9,7 +9,7 @@ from gateway import candidates, items
 from gateway.columns import pack_doubles, pack_floats
 from gateway.page import Wanted, turn_to
 from gateway.run import Run
-from gateway.validate import DEFAULT_COUNT, check_id, check_page, check_selection
+from gateway.validate import check_id, check_page, check_selection, count_of
 from recmesh.rpc import RpcError, Status
 from recmesh.v1.common_pb2 import History
 from recmesh.v1.recommender_pb2 import SimilarItemsRequest, SimilarItemsResponse
@@ -18,7 +18,7 @@ from recmesh.v1.retrieval_pb2 import ItemRecord, SearchRequest
 
 def check(request: SimilarItemsRequest) -> None:
     check_id("item_id", request.item_id)
-    check_page(request.offset, _count(request))
+    check_page(request.offset, count_of(request))
     check_selection(request.filter, request.exclude_item_ids)
 
 
@@ -31,7 +31,9 @@ class Similar:
 
     async def __call__(self, run: Run, request: SimilarItemsRequest) -> SimilarItemsResponse:
         item = await _find(run, request.item_id)
-        wanted = Wanted("similar", request.offset, _count(request), self.candidates_per_source, explain=request.explain)
+        wanted = Wanted(
+            "similar", request.offset, count_of(request), self.candidates_per_source, explain=request.explain
+        )
         found = await candidates.search(run, _search(request, wanted, item))
         similar = await turn_to(run, wanted, found, [request.item_id])
         if run.degraded and not similar:  # what would tell is away: better popular items than none
@@ -68,7 +70,3 @@ def _search(request: SimilarItemsRequest, wanted: Wanted, item: ItemRecord) -> S
         filter=request.filter,
         explain=request.explain,
     )
-
-
-def _count(request: SimilarItemsRequest) -> int:
-    return request.count if request.HasField("count") else DEFAULT_COUNT

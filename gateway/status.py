@@ -37,11 +37,11 @@ class MeshStatus:
 
     def _endpoint(self, replica: Replica) -> EndpointStatus:
         return EndpointStatus(
-            address=replica.endpoint.address,
+            address=replica.where.address,
             state=replica.state,
             in_flight=replica.in_flight,
             calls=replica.calls,
             failures=replica.failures,
             last_error=replica.last_error,
-            bundle_versions=self.versions.reported(replica.endpoint.id),
+            bundle_versions=self.versions.reported(replica.where.id),
         )

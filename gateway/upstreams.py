@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.settings import Settings
 from recmesh.mesh.backend import Backend, Policy, Surroundings, backend
-from recmesh.mesh.balancer import Connection, Replica
+from recmesh.mesh.balancer import Endpoint, Replica
 from recmesh.mesh.resolver import EndpointAddress, Static
 from recmesh.mesh.timeout import Timeout
 from recmesh.rpc import Channel, stack
@@ -37,16 +37,14 @@ class Shard:
         self.replicas = [RetrievalStub(Channel(backend.only(each))) for each in backend.replicas]
 
     def __str__(self) -> str:
-        addresses = ", ".join(replica.endpoint.address for replica in self.backend.replicas)
+        addresses = ", ".join(replica.where.address for replica in self.backend.replicas)
         return f"shard {self.backend.shard} ({addresses})"
 
 
 class Upstreams:
     """Typed stubs of every service, and the backends behind them for whoever wants to look."""
 
-    def __init__(
-        self, settings: Settings, connect: Callable[[EndpointAddress], Connection], given: Surroundings
-    ) -> None:
+    def __init__(self, settings: Settings, connect: Callable[[EndpointAddress], Endpoint], given: Surroundings) -> None:
         self._clock, self._seconds = given.clock, settings.attempt_seconds
         policy = Policy(settings.call_seconds, settings.attempt_seconds, settings.attempts)
 
@@ -67,7 +65,7 @@ class Upstreams:
         """Asked beside the policies, so that what requests met is not mixed up with what asking met."""
         for each in self.backends:
             for replica in each.replicas:
-                aside = stack(Timeout(self._clock, self._seconds), to=replica.connection)
+                aside = stack(Timeout(self._clock, self._seconds), to=replica.endpoint)
                 yield Process(each, replica, ModelsStub(Channel(aside)))
 
     def by_shard(self, item_ids: Iterable[str]) -> Mapping[int, list[str]]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from recmesh.rpc import RpcError, Status
 from recmesh.v1.common_pb2 import Event, Item
-from recmesh.v1.recommender_pb2 import HistoryItem
+from recmesh.v1.recommender_pb2 import HistoryItem, RecommendRequest, SearchItemsRequest, SimilarItemsRequest
 
 ID_BYTES: Final = 256
 PAGE_ITEMS: Final = 1_000  # the end of the last page; further down the order says little
@@ -68,6 +68,10 @@ def check_range(field: str, value: float, least: float, most: float) -> None:
 def check_time(field: str, value: float) -> None:
     if not (math.isfinite(value) and value >= 0):
         raise invalid(f"{field} is {value}; it must be a Unix time in seconds, or 0")
+
+
+def count_of(request: RecommendRequest | SimilarItemsRequest | SearchItemsRequest) -> int:
+    return request.count if request.HasField("count") else DEFAULT_COUNT
 
 
 def check_page(offset: int, count: int) -> None:

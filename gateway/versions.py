@@ -38,7 +38,7 @@ class Versions:
         self._processes = tuple(upstreams.processes())
         self._clock = clock
         self._log = log
-        self._reports = {process.replica.endpoint.id: Report() for process in self._processes}
+        self._reports = {process.replica.where.id: Report() for process in self._processes}
         self.current = ""
         """The version in service; empty: none is loaded everywhere."""
 
@@ -85,7 +85,7 @@ class Versions:
             self.current = newest
 
     async def _ask(self, process: Process) -> None:
-        report = self._reports[process.replica.endpoint.id]
+        report = self._reports[process.replica.where.id]
         try:
             answer = await process.models.list(ListModelsRequest(), Context())
         except RpcError as error:
@@ -104,12 +104,12 @@ class Versions:
         if process.backend.name != "retrieval" or (answer.shard, answer.shards or 1) == expected:
             return ""
         return (
-            f"{process.replica.endpoint.address} is shard {answer.shard} of {answer.shards or 1}, and the gateway's "
+            f"{process.replica.where.address} is shard {answer.shard} of {answer.shards or 1}, and the gateway's "
             f"configuration has it as shard {expected[0]} of {expected[1]}"
         )
 
     def _every_backend_answers(self) -> bool:
-        answering = {id(p.backend) for p in self._processes if self._reports[p.replica.endpoint.id].answered}
+        answering = {id(p.backend) for p in self._processes if self._reports[p.replica.where.id].answered}
         return len(answering) == len({id(process.backend) for process in self._processes})
 
     def _everywhere(self) -> list[str]:
@@ -122,12 +122,12 @@ class Versions:
         return f"no bundle version is loaded by every service: {'; '.join(states)}"
 
     def _state_of(self, process: Process) -> str:
-        report = self._reports[process.replica.endpoint.id]
+        report = self._reports[process.replica.where.id]
         if report.complaint:
             return report.complaint
         if not report.answered:
-            return f"{process.replica.endpoint.address} does not answer ({report.error})"
-        return f"{process.replica.endpoint.address} has {', '.join(_newest_first(report.versions)) or 'none'}"
+            return f"{process.replica.where.address} does not answer ({report.error})"
+        return f"{process.replica.where.address} has {', '.join(_newest_first(report.versions)) or 'none'}"
 
 
 def _common(reports: Sequence[Report]) -> Mapping[str, float]:

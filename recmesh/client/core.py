@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from google.protobuf.message import Message
 
 from recmesh.client import convert, values
-from recmesh.client.gateways import Endpoint, Gateways
+from recmesh.client.gateways import Gateway, Gateways
 from recmesh.rpc import Channel, Clock, Context
 from recmesh.v1 import recommender_pb2 as pb
 from recmesh.v1.recommender_rpc import RecommenderStub
@@ -39,7 +39,7 @@ class Client:
     def __init__(
         self,
         addresses: Sequence[str],
-        connect: Callable[[str], Endpoint],
+        connect: Callable[[str], Gateway],
         clock: Clock,
         rng: random.Random,
         *,

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from google.protobuf.message import Message
 
-from recmesh.mesh.balancer import Connection, Replica, RoundRobin
+from recmesh.mesh.balancer import Endpoint, Replica, RoundRobin
 from recmesh.mesh.resolver import Static
 from recmesh.mesh.retry import Retry
 from recmesh.mesh.timeout import Timeout
@@ -21,7 +21,7 @@ ATTEMPTS: Final = 3
 SHARE: Final = 0.5  # of the time left goes to an attempt while another gateway could still be asked
 
 
-class Endpoint(Connection, Protocol):
+class Gateway(Endpoint, Protocol):
     """What leads to one gateway, for example `recmesh.rpc.aio.Endpoint`."""
 
     async def close(self) -> None: ...
@@ -31,7 +31,7 @@ class Gateways:
     """The gateways of one mesh; each can answer every call. Is a Service."""
 
     def __init__(
-        self, addresses: Sequence[str], connect: Callable[[str], Endpoint], clock: Clock, rng: random.Random
+        self, addresses: Sequence[str], connect: Callable[[str], Gateway], clock: Clock, rng: random.Random
     ) -> None:
         if not addresses:
             raise ValueError('a client needs the address of a gateway, for example "127.0.0.1:7000"')

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
-from recmesh.mesh.balancer import Connection, Replica, RoundRobin
+from recmesh.mesh.balancer import Endpoint, Replica, RoundRobin
 from recmesh.mesh.metrics import Metrics, Recorder
 from recmesh.mesh.resolver import EndpointAddress, Resolver
 from recmesh.mesh.retry import Retry
@@ -52,13 +52,13 @@ class Backend:
 
     def only(self, replica: Replica) -> Service:
         """This replica alone, under the same policies: for what every replica has to be told."""
-        return self._around(RoundRobin(f"{self.name} at {replica.endpoint.address}", [replica]))
+        return self._around(RoundRobin(f"{self.name} at {replica.where.address}", [replica]))
 
 
 def backend(
     name: str,
     resolver: Resolver,
-    connect: Callable[[EndpointAddress], Connection],
+    connect: Callable[[EndpointAddress], Endpoint],
     given: Surroundings,
     policy: Policy = Policy(),
     shard: int = 0,
@@ -82,9 +82,9 @@ def backend(
         Timeout(clock, policy.attempt_seconds),  # innermost: leaves Retry the time for another attempt
     )
 
-    def replica(endpoint: EndpointAddress) -> Replica:
-        connection = connect(endpoint)
-        return Replica(endpoint, connection, stack(*per_attempt, to=connection))
+    def replica(where: EndpointAddress) -> Replica:
+        endpoint = connect(where)
+        return Replica(where, endpoint, stack(*per_attempt, to=endpoint))
 
-    replicas = [replica(endpoint) for endpoint in resolver.snapshot() if endpoint.shard == shard]
+    replicas = [replica(where) for where in resolver.snapshot() if where.shard == shard]
     return Backend(name, shard, replicas, lambda service: stack(*per_call, to=service))

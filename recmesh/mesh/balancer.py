@@ -15,8 +15,8 @@ REACHABLE = frozenset({"idle", "ready"})
 """States in which a call has no connection to wait for; an idle endpoint connects at its first call."""
 
 
-class Connection(Protocol):
-    """What leads to one endpoint, for example `recmesh.rpc.tx.Endpoint`."""
+class Endpoint(Protocol):
+    """What leads to one process, for example `recmesh.rpc.tx.Endpoint`."""
 
     @property
     def state(self) -> str:
@@ -29,18 +29,18 @@ class Connection(Protocol):
 class Replica:
     """One endpoint as its caller sees it. Is a Service."""
 
-    def __init__(self, endpoint: EndpointAddress, connection: Connection, service: Service | None = None) -> None:
+    def __init__(self, where: EndpointAddress, endpoint: Endpoint, service: Service | None = None) -> None:
+        self.where = where
         self.endpoint = endpoint
         self.in_flight = 0
         self.calls = 0
         self.failures = 0
         self.last_error = ""
-        self.connection = connection
-        self._service = service or connection
+        self._service = service or endpoint
 
     @property
     def state(self) -> str:
-        return self.connection.state
+        return self.endpoint.state
 
     async def __call__(self, call: Call) -> Message:
         self.in_flight += 1
@@ -70,7 +70,7 @@ class RoundRobin:
 
     async def __call__(self, call: Call) -> Message:
         replica = self._pick(call.tried)
-        call.tried.add(replica.endpoint.id)
+        call.tried.add(replica.where.id)
         return await replica(call)
 
     def _pick(self, tried: set[str]) -> Replica:
@@ -81,7 +81,7 @@ class RoundRobin:
 
         def rank(place: int) -> tuple[bool, bool]:
             replica = self._replicas[place % count]
-            return replica.endpoint.id in tried, replica.state not in REACHABLE
+            return replica.where.id in tried, replica.state not in REACHABLE
 
         place = min(range(self._next, self._next + count), key=rank)  # the first of equals
         self._next = (place + 1) % count

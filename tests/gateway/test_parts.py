@@ -57,7 +57,7 @@ def test_the_sources_that_models_and_gateway_name() -> None:
     assert ranking.ABOVE_ZERO == sources.ABOVE_ZERO
     assert set(ranking.PLAIN_SOURCES) == set(sources.SURFACES)
     for surface, names in ranking.PLAIN_SOURCES.items():
-        assert names <= set(PROPOSERS[surface]) and ranking.FRESH in PROPOSERS[surface]
+        assert names <= set(PROPOSERS[surface]) and ranking.NEW in PROPOSERS[surface]
 
 
 @given(st.lists(st.floats(width=32)), st.lists(st.integers(-(2**31), 2**31 - 1)))

@@ -35,7 +35,7 @@ def append(deadline: float | None = None) -> Call:
 
 
 class Script:
-    """A service that answers from a script; it also stands for a connection."""
+    """A service that answers from a script; it also stands for an endpoint."""
 
     def __init__(self, *answers: Message | Exception | Deferred[Message], state: str = "ready") -> None:
         self.answers = list(answers)

@@ -45,7 +45,7 @@ def test_a_backend_has_the_replicas_of_its_shard() -> None:
     upstream = Upstream(a=[], b=[], c=[])
     resolver = Static.of(["a", "b"], ["c"])
     second = backend("retrieval", resolver, upstream.connect, upstream.given, shard=1)
-    assert [replica.endpoint.address for replica in second.replicas] == ["c"]
+    assert [replica.where.address for replica in second.replicas] == ["c"]
     assert (second.name, second.shard) == ("retrieval", 1)
 
 
