@@ -2,8 +2,10 @@
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
+PACKAGES := .venv/packages.stamp
 MESH := .venv/mesh.stamp
 DEV := .venv/dev.stamp
+PIP := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test up bench lint proto proto-check format lock clean help
 .DEFAULT_GOAL := help
@@ -60,19 +62,22 @@ define need_python
 		echo "Install it (for example: apt install python3-venv), or name another Python: make PYTHON=/path/to/python3.11"; exit 1; }
 endef
 
-$(MESH): requirements/mesh.txt pyproject.toml
+$(PACKAGES): requirements/mesh.txt
 	$(need_python)
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mesh.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python $(PIP) --require-hashes -r requirements/mesh.txt
+	@touch $@
+
+$(MESH): $(PACKAGES) pyproject.toml
+	$(BIN)/python $(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(DEV): $(MESH) requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python $(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 
 .venv-proto/stamp: requirements/proto.txt
 	$(need_python)
 	$(PYTHON) -m venv --clear .venv-proto
-	.venv-proto/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/proto.txt
+	.venv-proto/bin/python $(PIP) --require-hashes -r requirements/proto.txt
 	@touch $@
