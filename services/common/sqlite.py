@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -20,6 +21,7 @@ from twisted.python.failure import Failure
 from recmesh.ops.log import Logger
 from recmesh.ops.process import StartError
 from recmesh.rpc.status import Processed, RpcError, Status
+from services.common.trouble import Trouble
 from services.common.workers import detached
 
 T = TypeVar("T")
@@ -94,6 +96,8 @@ class GroupWriter:
         self.rows = 0  # given and not yet on disk
         self.bytes = 0
         self.transactions = 0
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        self.trouble = Trouble(Logger("services.sqlite"), path=path)
         self._connection = connection
         self._in_reactor = in_reactor
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
@@ -165,11 +169,14 @@ class GroupWriter:
             left = [job for job in group if job not in failures]
             try:
                 done = dict(zip(left, self._transaction(left), strict=True))
+                if left:
+                    self.trouble.worked()
                 return [failures.get(job) or done[job] for job in group]
             except _JobError as error:
-                failures[error.job] = Failure(_readable(error.cause))
+                failures[error.job] = Failure(self._readable(error.cause))
             except Exception as error:
-                return [failures.get(job) or Failure(_readable(error)) for job in group]
+                failure = Failure(self._readable(error))
+                return [failures.get(job) or failure for job in group]
 
     def _transaction(self, jobs: Sequence[_Job]) -> Sequence[object]:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -215,8 +222,19 @@ class GroupWriter:
             else:
                 job.outcome.callback(outcome)
 
-
-def _readable(error: Exception) -> Exception:
-    if isinstance(error, sqlite3.Error):
+    def _readable(self, error: Exception) -> Exception:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        if not isinstance(error, sqlite3.IntegrityError):
+            self.trouble.failed("the store cannot be written; make room on the disk or restore the file", error)
         return RpcError(Status.UNAVAILABLE, f"the store cannot be written: {error}", processed=Processed.YES)
-    return error
+
+
+@contextmanager
+def reading(trouble: Trouble) -> Iterator[None]:
+    """Makes of a file that cannot be read an answer to the caller and one line in the log."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        trouble.failed("the store cannot be read; restore the file", error)
+        raise RpcError(Status.UNAVAILABLE, f"the store cannot be read: {error}", processed=Processed.YES) from error

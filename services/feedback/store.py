@@ -10,7 +10,7 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from services.common.sqlite import Connection, GroupWriter, InReactor, connect
+from services.common.sqlite import Connection, GroupWriter, InReactor, connect, reading
 from services.feedback.events import Event
 
 FILE: Final = "events.sqlite"
@@ -72,12 +72,14 @@ class EventStore:
     def of_user(self, user_id: str, limit: int, reader: Connection | None = None) -> UserEvents:
         """The newest `limit` events."""
         reader = reader or self._reader
-        reader.execute("BEGIN")  # both questions are answered from one moment
-        try:
-            events = [Event(*row[1:]) for row in reader.execute(OF_USER, (user_id, limit))]
-            forgotten = reader.execute("SELECT 1 FROM forgotten WHERE user_id = ?", (user_id,)).fetchone()
-        finally:
-            reader.execute("COMMIT")
+        with reading(self.writer.trouble):
+            reader.execute("BEGIN")  # both questions are answered from one moment
+            try:
+                events = [Event(*row[1:]) for row in reader.execute(OF_USER, (user_id, limit))]
+                forgotten = reader.execute("SELECT 1 FROM forgotten WHERE user_id = ?", (user_id,)).fetchone()
+            finally:
+                if reader.in_transaction:  # left open, it would fail every reading after this one
+                    reader.execute("ROLLBACK")
         return UserEvents(events, forgotten is not None)
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ the number of items and not of changes, and who reads on from a sequence number 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
+from recmesh.ops.process import StartError
 from services.common.sqlite import Connection, GroupWriter, InReactor, connect
 
 FILE: Final = "catalogue.sqlite"
@@ -78,9 +80,17 @@ class Change:
 class ChangeLog:
     """One folder's log. Writing waits for the disk; reading does not."""
 
-    def __init__(self, folder: Path, in_reactor: InReactor, now: Callable[[], float]) -> None:
+    def __init__(
+        self, folder: Path, in_reactor: InReactor, now: Callable[[], float], shard: int = 0, shards: int = 1
+    ) -> None:
         self.path = folder / FILE
-        self.writer = GroupWriter(connect(self.path, SCHEMA, APPLICATION), in_reactor)
+        connection = connect(self.path, SCHEMA, APPLICATION)
+        try:
+            _claim(connection, self.path, shard, shards)
+        except StartError:
+            connection.close()
+            raise
+        self.writer = GroupWriter(connection, in_reactor)
         self.writer.start()
         self._now = now
         self._reader = self.reader()
@@ -120,6 +130,34 @@ class ChangeLog:
     async def close(self) -> None:
         await self.writer.close()
         self._reader.close()
+
+
+def _claim(connection: Connection, path: Path, shard: int, shards: int) -> None:
+    """Marks a log as this shard's; StartError where it is another's, or damaged.
+
+    In another shard's hands items would be found twice, and others never.
+    """
+    try:
+        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        connection.execute("CREATE TABLE IF NOT EXISTS owner (shard INTEGER NOT NULL, shards INTEGER NOT NULL)")
+        row = connection.execute("SELECT shard, shards FROM owner").fetchone()
+        if row is None:
+            connection.execute("INSERT INTO owner VALUES (?, ?)", (shard, shards))
+    except sqlite3.OperationalError as error:
+        raise StartError(
+            f"{path}: {error}; make room there, or set state to a folder this process can write"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        damage = str(error)
+    if damage != "ok":
+        raise StartError(
+            f"{path} is damaged ({' '.join(damage.split())}): remove it, and this replica gets its items from its peers"
+        )
+    if row is not None and row != (shard, shards):
+        raise StartError(
+            f"{path} belongs to shard {row[0]} of {row[1]}, and this process is shard {shard} of {shards}: "
+            "set state to this shard's folder, or to an empty one and put the items again"
+        )
 
 
 def _sizes(vectors: Vectors) -> tuple[int, int]:

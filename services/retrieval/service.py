@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,16 @@ from recmesh.rpc.status import RpcError, Status
 from recmesh.v1 import common_pb2
 from recmesh.v1 import retrieval_pb2 as pb
 from recmesh.v1.retrieval_rpc import RetrievalBase
-from services.common.checks import MOST_EXCLUDED, check_count, check_different, check_ids, check_text, invalid, shown
+from services.common.checks import (
+    MOST_EXCLUDED,
+    check_count,
+    check_different,
+    check_ids,
+    check_text,
+    invalid,
+    shown,
+    up_to,
+)
 from services.common.columns import history, packed, packed_int32, vector
 from services.common.versions import Loaded
 from services.common.workers import Workers
@@ -81,7 +90,7 @@ class Retrieval(RetrievalBase):
             to_message(record, text=request.include_text, vectors=request.include_vectors)
             for record in loaded.model.items.get(request.item_ids)
         ]
-        if len(_up_to(ANSWER_BYTES, records)) < len(records):
+        if len(up_to(ANSWER_BYTES, records)) < len(records):
             message = "these items do not fit into one answer; ask for fewer, or without text and vectors"
             raise RpcError(Status.RESOURCE_EXHAUSTED, message)
         return pb.GetItemsResponse(bundle_version=loaded.version, records=records)
@@ -96,7 +105,7 @@ class Retrieval(RetrievalBase):
         def read() -> Sequence[pb.ItemRecord]:
             reader = log.reader()
             try:
-                return _up_to(
+                return up_to(
                     ANSWER_BYTES, (_record(each, version) for each in log.after(after, version, limit, reader))
                 )
             finally:
@@ -170,14 +179,3 @@ def _record(change: Change, version: str) -> pb.ItemRecord:
         changed=change.changed,
         sequence=change.sequence,
     )
-
-
-def _up_to(most: int, records: Iterable[pb.ItemRecord]) -> Sequence[pb.ItemRecord]:
-    """The first of `records` that together take at most `most` bytes; one record always fits."""
-    taken: list[pb.ItemRecord] = []
-    for record in records:
-        most -= record.ByteSize()
-        if most < 0:
-            break
-        taken.append(record)
-    return taken

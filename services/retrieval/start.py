@@ -28,7 +28,8 @@ PEER_SECONDS: Final = 5.0  # for a page of changes; a peer that takes longer is 
 
 async def start(process: Process, settings: Settings) -> Serving:
     shard, shards = settings.shard, settings.shards
-    log = ChangeLog(StateFolder(settings.state).path, process.reactor.callFromThread, time.time)
+    folder = StateFolder(settings.state)
+    log = ChangeLog(folder.path, process.reactor.callFromThread, time.time, shard, shards)
     process.on_stop(log.close)
     workers = start_workers(process)
     build = partial(build_replica, log=log, shard=shard, shards=shards)

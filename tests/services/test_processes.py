@@ -138,3 +138,14 @@ def test_state_that_another_process_uses_is_refused(tmp_path: Path, bundle: Path
     config = configuration(tmp_path, "feedback", bundle)
     with running("feedback", config):
         assert "is in use by another process: stop it or set state" in refused("feedback", config)
+
+
+@pytest.mark.parametrize(("shard", "shards"), [(1, 2), (0, 4)])
+def test_state_of_another_shard_is_refused(shard: int, shards: int, tmp_path: Path, bundle: Path) -> None:
+    with running("retrieval", configuration(tmp_path, "retrieval", bundle, shard=0, shards=2)) as process:
+        process.stop()
+    line = refused("retrieval", configuration(tmp_path, "retrieval", bundle, shard=shard, shards=shards))
+    assert line == (
+        f"{tmp_path / 'state' / 'catalogue.sqlite'} belongs to shard 0 of 2, and this process is shard {shard} of "
+        f"{shards}: set state to this shard's folder, or to an empty one and put the items again"
+    )

@@ -121,6 +121,23 @@ def test_a_disk_that_fails_fails_the_whole_group_once(store: Store) -> None:
     assert store.turning.result(store.writer.write(insert(1))) == 1
 
 
+def test_a_disk_that_stays_full_is_one_line_in_the_log(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(connection: Connection) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    for _ in range(20):
+        store.turning.refusal(store.writer.write(fail), Status.UNAVAILABLE)
+    [line] = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert line.getMessage() == "the store cannot be written; make room on the disk or restore the file"
+    assert vars(line)["fields"] == {"reason": "database or disk is full", "path": str(store.path)}
+
+
+def test_what_a_caller_got_wrong_is_no_trouble_of_the_store(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.turning.result(store.writer.write(insert(1)))
+    store.turning.refusal(store.writer.write(insert(1)), Status.UNAVAILABLE)
+    assert not caplog.records
+
+
 def test_an_error_while_taking_over_reaches_its_caller_alone(store: Store) -> None:
     def refuse(outcome: int) -> None:
         raise ValueError("no place")

@@ -15,6 +15,7 @@ from recmesh.v1.common_pb2 import Event
 from services.common.sqlite import MOST_BYTES
 from services.feedback.events import MOST_AHEAD
 from services.feedback.service import EVENT_BYTES, READ_INLINE
+from services.feedback.store import FILE
 from tests.services.feedback.kit import NOW, Service, event
 
 
@@ -132,6 +133,32 @@ def test_what_was_stored_is_there_after_a_restart(tmp_path: Path, bundle: Path) 
     assert list(second.items()) == ["a"] and not second.history("u0").known
     assert second.append(event("e1", "a")) == (0, 1)
     second.close()
+
+
+def test_damage_is_told_to_callers_and_once_to_the_log(
+    tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = Service(tmp_path, bundle)
+    for number in range(0, 3_000, 1_000):
+        first.append(*(event(f"e{number + each}", user_id=f"u{each % 9}") for each in range(1_000)))
+    first.close()
+    damage(tmp_path / FILE)
+    damaged = Service(tmp_path, bundle)
+    request = pb.HistoryRequest(user_id="u1", event_limit=10)
+    for _ in range(5):
+        message = damaged.turning.refusal(damaged.stub.history(request), Status.UNAVAILABLE)
+        assert message == "the store cannot be read: database disk image is malformed"
+    damaged.close()
+    errors = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+    assert errors == ["the store cannot be read; restore the file"]
+
+
+def damage(file: Path) -> None:
+    """All but the first pages, which say what is where."""
+    content = bytearray(file.read_bytes())
+    for page in range(10 * 4_096, len(content), 4_096):
+        content[page : page + 100] = b"\xff" * 100
+    file.write_bytes(content)
 
 
 def test_erased_events_are_not_left_in_the_files(tmp_path: Path, bundle: Path) -> None:

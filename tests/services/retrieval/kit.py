@@ -36,7 +36,7 @@ class Replica:
         self.turning, self.clock, self.now = Turning(), Clock(), NOW
         folder.mkdir(exist_ok=True)
         self.shard, self.shards = shard, shards
-        self.log = ChangeLog(folder, self.turning, lambda: self.now)
+        self.log = ChangeLog(folder, self.turning, lambda: self.now, shard, shards)
         build = partial(build_replica, log=self.log, shard=shard, shards=shards)
         self.versions = Versions(bundle, build, workers_at_once(), partial(bring_up_to_date, log=self.log))
         self.turning.result(self.versions.open())

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recmesh.ops.process import StartError
 from recmesh.v1.common_pb2 import Item
 from services.common.sqlite import connect
-from services.retrieval.changes import APPLICATION, MOST_VERSIONS, SCHEMA, Change, Vectors, write_changes
+from services.retrieval.changes import APPLICATION, FILE, MOST_VERSIONS, SCHEMA, Change, Vectors, write_changes
 from tests.services.retrieval.conftest import Make
 from tests.services.retrieval.kit import Replica, record, unit
 from tests.services.tiny import FACTORS
@@ -37,6 +38,17 @@ def test_puts_and_deletions_survive_a_restart(make: Make) -> None:
     second = make()
     assert second.titles("new", "i3") == ["Silent Running"]
     assert second.found("silent running") == ["new"]
+
+
+def test_a_damaged_log_is_named_with_the_remedy(make: Make, tmp_path: Path, bundle: Path) -> None:
+    first = make()
+    first.put(*(record(f"new{number}") for number in range(100)))
+    first.close()
+    content = bytearray((tmp_path / "a" / FILE).read_bytes())
+    content[2 * 4_096 : 2 * 4_096 + 100] = b"\xff" * 100
+    (tmp_path / "a" / FILE).write_bytes(content)
+    with pytest.raises(StartError, match=r"catalogue\.sqlite is damaged \(.+\): remove it, and this replica gets"):
+        Replica(tmp_path / "a", bundle)
 
 
 @pytest.mark.parametrize("later_first", [False, True])
