@@ -2,47 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypedDict
+from typing import ParamSpec, TypedDict, TypeVar
+
+from google.protobuf.message import Message
 
 from recmesh.client import values
 from recmesh.rpc import Origin, Processed, RpcError, Status
 from recmesh.v1 import common_pb2
 from recmesh.v1 import recommender_pb2 as pb
 
+P = ParamSpec("P")
+T = TypeVar("T")
+M = TypeVar("M", bound=Message)
+
 
 @contextmanager
 def request(method: str) -> Iterator[None]:
-    """Around the making of a request: Protobuf's own errors name neither the call nor a remedy."""
+    """Around the making of a request, to name the call in what is wrong with it."""
     try:
         yield
     except TypeError as error:
-        raise TypeError(f"{method}: {error} (ids and texts are str, counts int, weights and times float)") from error
+        raise TypeError(f"{method}: {error}") from error
     except (ValueError, OverflowError) as error:
         message = f"{method}: {error}"
         raise RpcError(Status.INVALID_ARGUMENT, message, processed=Processed.NOT_SENT, origin=Origin.CLIENT) from error
 
 
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    try:
+        yield
+    except TypeError as error:
+        raise TypeError(f"{place}.{error}") from error
+    except ValueError as error:
+        raise ValueError(f"{place}.{error}") from error
+
+
+def message(kind: Callable[P, T], *args: P.args, **fields: P.kwargs) -> T:
+    """The message with these fields. Protobuf's errors name no field: after one, each field is tried alone."""
+    try:
+        return kind(*args, **fields)
+    except (TypeError, ValueError, OverflowError):
+        for name, value in fields.items():
+            try:
+                kind(**{name: value})  # type: ignore[arg-type, call-arg]
+            except TypeError as error:
+                wanted = "ids and texts are str, counts int, weights and times float"
+                raise TypeError(f"{name} is {_short(value)}: {wanted}") from error
+            except (ValueError, OverflowError) as error:
+                raise ValueError(f"{name} is {_short(value)}: {error}") from error
+        raise
+
+
 def number(name: str, given: int) -> int:
     """What is within bounds the mesh decides; what no message can hold is told here."""
-    if not -(2**31) <= given < 2**31:
+    if isinstance(given, int) and not -(2**31) <= given < 2**31:
         raise ValueError(f"{name} is {given:,}, which no request can hold")
     return given
 
 
-def ids(given: str | Iterable[str]) -> list[str]:
-    """A lone id is a list of one, and not a list of its characters."""
-    return [given] if isinstance(given, str) else list(given)
+def seconds(timeout: float) -> float:
+    if not isinstance(timeout, int | float):
+        raise TypeError(f"timeout is {_short(timeout)}: it must be a number of seconds")
+    if math.isnan(timeout):
+        raise ValueError("timeout is nan; it must be a number of seconds")
+    return timeout
+
+
+def several(name: str, kind: type[T], given: T | Iterable[T]) -> list[T]:
+    """A lone value is a list of one; a lone id is not a list of its characters."""
+    if isinstance(given, kind):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise TypeError(f"{name} is {_short(given)}: it must be of {kind.__name__}, one or several")
+    listed = list(given)
+    for place, each in enumerate(listed):
+        if not isinstance(each, kind):
+            raise TypeError(f"{name}[{place}] is {_short(each)}: it must be of {kind.__name__}")
+    return listed
+
+
+def messages(name: str, kind: type[T], make: Callable[[T], M], given: T | Iterable[T]) -> list[M]:
+    made = []
+    for place, each in enumerate(several(name, kind, given)):
+        with _at(f"{name}[{place}]"):
+            made.append(make(each))
+    return made
 
 
 def history_items(given: str | Iterable[str | tuple[str, float]]) -> list[pb.HistoryItem]:
-    pairs = [(each, None) if isinstance(each, str) else each for each in ([given] if isinstance(given, str) else given)]
-    return [pb.HistoryItem(item_id=item_id, weight=weight) for item_id, weight in pairs]
+    if not isinstance(given, Iterable):
+        raise TypeError(f"history is {_short(given)}: it must be a list of item ids, or of (item id, weight)")
+    return [_history_item(place, each) for place, each in enumerate([given] if isinstance(given, str) else given)]
+
+
+def _history_item(place: int, each: str | tuple[str, float]) -> pb.HistoryItem:
+    try:
+        item_id, weight = (each, None) if isinstance(each, str) else each
+    except (TypeError, ValueError):
+        raise TypeError(f"history[{place}] is {_short(each)}: it must be an item id, or (item id, weight)") from None
+    with _at(f"history[{place}]"):
+        return message(pb.HistoryItem, item_id=item_id, weight=weight)
 
 
 def event_message(event: values.Event) -> common_pb2.Event:
-    return common_pb2.Event(
+    return message(
+        common_pb2.Event,
         event_id=event.event_id,
         user_id=event.user_id,
         item_id=event.item_id,
@@ -55,20 +123,23 @@ def event_message(event: values.Event) -> common_pb2.Event:
 
 
 def item_message(item: values.Item) -> common_pb2.Item:
-    message = common_pb2.Item(
-        id=item.id, title=item.title, text=item.text, categories=ids(item.categories), created=item.created
+    categories = several("categories", str, item.categories)
+    made = message(
+        common_pb2.Item, id=item.id, title=item.title, text=item.text, categories=categories, created=item.created
     )
     for name, value in item.attributes.items():
         try:
-            message.attributes[name] = (
-                list(value) if isinstance(value, tuple) else value
-            )  # older Protobufs know lists only
-        except ValueError:
-            kinds = "a text, a number, true, false, none, or a list of these"
-            raise ValueError(
-                f"attribute {name!r} of item {item.id!r} is a {type(value).__name__}, not {kinds}"
-            ) from None
-    return message
+            # Older Protobufs know lists only.
+            made.attributes[name] = list(value) if isinstance(value, tuple) else value
+        except (TypeError, ValueError, OverflowError) as error:
+            kinds = "it must be a text, a number, true, false, none, or a list of texts"
+            raise ValueError(f"attributes[{name!r}] is {_short(value)}: {kinds}") from error
+    return made
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return f"{shown if len(shown) <= 40 else f'{shown[:40]}...'}, of type {type(value).__name__}"
 
 
 class _Common(TypedDict):

@@ -49,7 +49,7 @@ class Client:
         self._gateways = Gateways(addresses, connect, clock, rng)
         self._stub = RecommenderStub(Channel(self._gateways))
         self._clock = clock
-        self._timeout = timeout
+        self._timeout = convert.seconds(timeout)
         self._tenant = tenant
 
     async def recommend(
@@ -75,13 +75,14 @@ class Client:
         text. `diversity`: 0 orders by score alone, 1 makes the items as different as it can.
         """
         with convert.request("recommend"):
-            request = pb.RecommendRequest(
+            request = convert.message(
+                pb.RecommendRequest,
                 user_id=user_id,
                 history=convert.history_items(history),
                 count=convert.number("count", count),
                 offset=convert.number("offset", offset),
                 filter=filter,
-                exclude_item_ids=convert.ids(exclude),
+                exclude_item_ids=convert.several("exclude", str, exclude),
                 exclude_seen=exclude_seen,
                 query_text=query,
                 diversity=diversity,
@@ -105,12 +106,13 @@ class Client:
     ) -> values.SimilarItems:
         """Items like a given one; NOT_FOUND for an item that is not in the catalogue."""
         with convert.request("similar"):
-            request = pb.SimilarItemsRequest(
+            request = convert.message(
+                pb.SimilarItemsRequest,
                 item_id=item_id,
                 count=convert.number("count", count),
                 offset=convert.number("offset", offset),
                 filter=filter,
-                exclude_item_ids=convert.ids(exclude),
+                exclude_item_ids=convert.several("exclude", str, exclude),
                 explain=explain,
                 bundle_version=bundle_version,
                 tenant=self._tenant,
@@ -131,12 +133,13 @@ class Client:
     ) -> values.SearchResults:
         """Items that match a text, by meaning and by title."""
         with convert.request("search"):
-            request = pb.SearchItemsRequest(
+            request = convert.message(
+                pb.SearchItemsRequest,
                 query=query,
                 count=convert.number("count", count),
                 offset=convert.number("offset", offset),
                 filter=filter,
-                exclude_item_ids=convert.ids(exclude),
+                exclude_item_ids=convert.several("exclude", str, exclude),
                 explain=explain,
                 bundle_version=bundle_version,
                 tenant=self._tenant,
@@ -151,9 +154,8 @@ class Client:
         Over 1,000 go in several calls, and `timeout` holds for each. If one fails, record the same events again: those
         that are stored count once.
         """
-        given = [events] if isinstance(events, values.Event) else list(events)
         with convert.request("record"):
-            messages = [convert.event_message(each) for each in given]
+            messages = convert.messages("events", values.Event, convert.event_message, events)
         recorded = duplicates = 0
         event_ids: list[str] = []
         for batch in _batches(messages, EVENTS_A_CALL, _size):
@@ -171,9 +173,8 @@ class Client:
 
         Over 100 go in several calls, and `timeout` holds for each. If one fails, put the same items again.
         """
-        given = [items] if isinstance(items, values.Item) else list(items)
         with convert.request("put_items"):
-            messages = [convert.item_message(each) for each in given]
+            messages = convert.messages("items", values.Item, convert.item_message, items)
         stored = asked = acknowledged = 0
         for batch in _batches(messages, ITEMS_A_CALL, _size):
             reply = await self._stub.put_items(
@@ -186,8 +187,10 @@ class Client:
 
     async def delete_items(self, item_ids: str | Iterable[str], *, timeout: float | None = None) -> values.ItemsDeleted:
         """Takes items out of the catalogue. Ids it does not have are no error."""
+        with convert.request("delete_items"):
+            given = convert.several("item_ids", str, item_ids)
         deleted = asked = acknowledged = 0
-        for batch in _batches(convert.ids(item_ids), IDS_A_CALL, len):
+        for batch in _batches(given, IDS_A_CALL, len):
             with convert.request("delete_items"):
                 request = pb.DeleteItemsRequest(item_ids=batch, tenant=self._tenant)
             reply = await self._stub.delete_items(request, self._context(timeout))
@@ -199,14 +202,16 @@ class Client:
     async def delete_user(self, user_id: str, *, timeout: float | None = None) -> values.UserDeleted:
         """Forgets a user: stored events are erased, and what a model bundle knows of the user is no longer served."""
         with convert.request("delete_user"):
-            request = pb.DeleteUserRequest(user_id=user_id, tenant=self._tenant)
+            request = convert.message(pb.DeleteUserRequest, user_id=user_id, tenant=self._tenant)
         reply = await self._stub.delete_user(request, self._context(timeout))
         return values.UserDeleted(reply.events_deleted)
 
     async def history(self, user_id: str, *, count: int = 50, timeout: float | None = None) -> values.UserHistory:
         """What a user did, newest first."""
         with convert.request("history"):
-            request = pb.GetHistoryRequest(user_id=user_id, count=convert.number("count", count), tenant=self._tenant)
+            request = convert.message(
+                pb.GetHistoryRequest, user_id=user_id, count=convert.number("count", count), tenant=self._tenant
+            )
         return convert.user_history(await self._stub.get_history(request, self._context(timeout)))
 
     async def status(self, *, timeout: float | None = None) -> values.MeshStatus:
@@ -218,7 +223,10 @@ class Client:
         await self._gateways.close()
 
     def _context(self, timeout: float | None) -> Context:
-        return Context(self._clock.seconds() + (self._timeout if timeout is None else timeout))
+        if timeout is None:
+            return Context(self._clock.seconds() + self._timeout)
+        with convert.request("the call"):
+            return Context(self._clock.seconds() + convert.seconds(timeout))
 
 
 def _size(message: Message) -> int:

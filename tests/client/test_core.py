@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from recmesh.client.core import Client
 from recmesh.client.values import AttributeValue
 from recmesh.v1 import recommender_pb2 as pb
 from tests.client.fake import FakeClock, FakeEndpoint, late, lost, refused, run
+
+NO_ID: Any = 5
 
 
 class Bench:
@@ -200,14 +203,6 @@ def test_put_items_sends_attributes_of_every_kind() -> None:
     )
 
 
-def test_an_attribute_that_cannot_be_sent_is_named() -> None:
-    item = Item("1", attributes={"poster": b"x"})  # type: ignore[dict-item]
-    with pytest.raises(RpcError) as caught:
-        run(Bench().client.put_items(item))
-    assert caught.value.status is Status.INVALID_ARGUMENT
-    assert "attribute 'poster' of item '1' is a bytes" in caught.value.message
-
-
 def test_delete_items_takes_one_id_or_many() -> None:
     bench = Bench()
     assert run(bench.client.delete_items("1214")).deleted == 1
@@ -346,18 +341,65 @@ def test_close_ends_every_connection() -> None:
     ("options", "message"),
     [
         ({"count": 10**10}, "recommend: count is 10,000,000,000, which no request can hold"),
-        ({"user_id": "\ud800"}, "surrogates not allowed"),
-        ({"exclude": ["\ud800"]}, "surrogates not allowed"),
+        ({"user_id": "\ud800"}, r"recommend: user_id is '\ud800', of type str: 'utf-8' codec"),
+        ({"exclude": ["\ud800"]}, r"recommend: exclude_item_ids is ['\ud800'], of type list: 'utf-8' codec"),
+        ({"history": ["1", "\ud800"]}, r"recommend: history[1].item_id is '\ud800', of type str: 'utf-8' codec"),
+        ({"diversity": 10**400}, "recommend: diversity is 1000"),
+        ({"timeout": math.nan}, "the call: timeout is nan; it must be a number of seconds"),
     ],
 )
 def test_what_no_message_can_hold_is_an_invalid_argument(options: dict[str, Any], message: str) -> None:
     bench = Bench()
     with pytest.raises(RpcError) as caught:
         run(bench.client.recommend(**({"user_id": "42"} | options)))
-    assert caught.value.status is Status.INVALID_ARGUMENT and message in caught.value.message
+    assert caught.value.status is Status.INVALID_ARGUMENT and caught.value.message.startswith(message)
     assert bench.attempts == [0]
 
 
-def test_an_id_that_is_a_number_is_a_type_error_that_says_so() -> None:
-    with pytest.raises(TypeError, match=r"recommend: .*ids and texts are str"):
-        run(Bench().client.recommend(42))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda client: client.recommend(42), "recommend: user_id is 42, of type int: ids and texts are str"),
+        (lambda client: client.recommend("42", count="5"), "recommend: count is '5', of type str"),
+        (lambda client: client.recommend("42", history=1214), "recommend: history is 1214, of type int: it must"),
+        (lambda client: client.recommend("42", history=["1", 2]), "recommend: history[1] is 2, of type int: it must"),
+        (lambda client: client.recommend("42", history=[("1", "x")]), "recommend: history[0].weight is 'x', of type"),
+        (lambda client: client.recommend("42", exclude=["1", 2]), "recommend: exclude[1] is 2, of type int: it must"),
+        (lambda client: client.recommend("42", exclude=5), "recommend: exclude is 5, of type int: it must be of str"),
+        (lambda client: client.recommend("42", timeout="2"), "the call: timeout is '2', of type str: it must be a"),
+        (lambda client: client.record("like"), "record: events[0] is 'l', of type str: it must be of Event"),
+        (lambda client: client.record(None), "record: events is None, of type NoneType: it must be of Event"),
+        (
+            lambda client: client.record([Event("1", "2"), Event("1", NO_ID)]),
+            "record: events[1].item_id is 5",
+        ),
+        (lambda client: client.put_items(["tt1"]), "put_items: items[0] is 'tt1', of type str: it must be of Item"),
+        (
+            lambda client: client.put_items(Item("1", categories=[NO_ID])),
+            "put_items: items[0].categories[0] is 5",
+        ),
+        (lambda client: client.delete_items([5]), "delete_items: item_ids[0] is 5, of type int: it must be of str"),
+        (lambda client: client.delete_user(5), "delete_user: user_id is 5, of type int"),
+        (lambda client: client.history(5), "history: user_id is 5, of type int"),
+        (lambda client: client.similar(5), "similar: item_id is 5, of type int"),
+        (lambda client: client.search(5), "search: query is 5, of type int"),
+    ],
+)
+def test_a_wrong_type_is_a_type_error_that_names_the_field(call: Callable[[Client], Any], message: str) -> None:
+    bench = Bench()
+    with pytest.raises(TypeError) as caught:
+        run(call(bench.client))
+    assert str(caught.value).startswith(message)
+    assert bench.attempts == [0]
+
+
+@pytest.mark.parametrize("value", [b"x", object(), 10**400, "\ud800"])
+def test_an_attribute_of_another_kind_is_named(value: Any) -> None:
+    with pytest.raises(RpcError, match=r"put_items: items\[1\]\.attributes\['year'\] is .*: it must be a text"):
+        run(Bench().client.put_items([Item("a"), Item("b", attributes={"year": value})]))
+
+
+@pytest.mark.parametrize(("timeout", "error"), [("2", TypeError), (math.nan, ValueError)])
+def test_a_timeout_that_is_no_number_makes_no_client(timeout: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^timeout is .*; it must|^timeout is .*: it must"):
+        Client(["a:1"], FakeEndpoint, FakeClock(), random.Random(1), timeout=timeout, tenant="")
