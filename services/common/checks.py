@@ -1,18 +1,21 @@
-"""Limits on what callers send, and what they are told when they break one."""
+"""Limits on what callers send and are sent, and what they are told when they break one."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sized
-from typing import Final
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence, Sized
+from typing import Final, TypeVar
+
+from google.protobuf.message import Message
 
 from recmesh.rpc.status import RpcError, Status
+
+M = TypeVar("M", bound=Message)
 
 LONGEST_ID: Final = 256  # bytes of UTF-8; the contract's
 FOUR_BYTES: Final = 4  # no character of UTF-8 takes more, so that a short text needs no encoding to be measured
 LONGEST_SHOWN: Final = 64  # characters of a caller's text in a message
-MOST_TEXT: Final = (
-    65_536  # bytes of a description, a review or a query: a long article, and far below a message's limit
-)
+MOST_TEXT: Final = 65_536  # bytes of a description, a review or a query: a long article, far below a message's limit
 MOST_EXCLUDED: Final = 20_000  # ids left out of a search: everything seen, and as much again by request
 
 
@@ -41,7 +44,7 @@ def check_ids(field: str, values: Collection[str], most: int) -> None:
 
 def check_different(field: str, values: Collection[str]) -> None:
     if len(set(values)) != len(values):
-        twice = _first_repeated(values)
+        twice = next(value for value, times in Counter(values).items() if times > 1)
         raise invalid(field, f"{shown(twice)} is there twice")
 
 
@@ -59,6 +62,12 @@ def too_long(value: str, most: int) -> bool:
     return len(value) > most // FOUR_BYTES and len(value.encode()) > most
 
 
-def _first_repeated(values: Iterable[str]) -> str:
-    seen: set[str] = set()
-    return next(value for value in values if value in seen or seen.add(value))  # type: ignore[func-returns-value]
+def up_to(most: int, messages: Iterable[M]) -> Sequence[M]:
+    """The first of `messages` that together take at most `most` bytes."""
+    taken: list[M] = []
+    for message in messages:
+        most -= message.ByteSize()
+        if most < 0:
+            break
+        taken.append(message)
+    return taken

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from models.histories import SEEN_LIMIT
 from recmesh.ops.process import Process, Serving
 from recmesh.rpc.call import Context
-from recmesh.v1 import common_pb2
 from recmesh.v1 import feedback_pb2 as pb
 from recmesh.v1.feedback_rpc import FeedbackBase
-from services.common.checks import check_id, invalid
+from services.common.checks import check_id, invalid, up_to
 from services.common.columns import history_message
 from services.common.models import Models
 from services.common.start import open_versions, serving
@@ -54,7 +53,7 @@ class Feedback(FeedbackBase):
         return pb.HistoryResponse(
             bundle_version=loaded.version,
             history=history_message(answer.entries),
-            events=_up_to(EVENT_BYTES, (event.message() for event in answer.events)),
+            events=up_to(EVENT_BYTES, (event.message() for event in answer.events)),
             known=answer.known,
         )
 
@@ -78,17 +77,6 @@ class Feedback(FeedbackBase):
         if len(stored.events) < READ_INLINE:
             return answer(stored)
         return await self._workers.run(read_all, context.deadline)
-
-
-def _up_to(most: int, messages: Iterable[common_pb2.Event]) -> Sequence[common_pb2.Event]:
-    """The first of `messages` that together take at most `most` bytes."""
-    taken: list[common_pb2.Event] = []
-    for message in messages:
-        most -= message.ByteSize()
-        if most < 0:
-            break
-        taken.append(message)
-    return taken
 
 
 async def start(process: Process, settings: Settings) -> Serving:

@@ -19,11 +19,13 @@ from services.common.versions import Versions
 from services.ranking.service import RANKED_INLINE, Ranking
 from tests.services.kit import Turning, workers_at_once
 
+WEIGHTS = {"recommend": {"ials": 0.6, "popularity": 0.4}, "search": {"content": 1.0}}
+
 
 class Service:
     def __init__(self, bundle: Path) -> None:
         self.turning, self.workers = Turning(), workers_at_once()
-        versions = Versions(bundle, Blend.of, self.workers)
+        versions = Versions(bundle, lambda _: Blend(WEIGHTS), self.workers)
         self.turning.result(versions.open())
         handlers = Handlers()
         Ranking(versions, self.workers).register(handlers)
