@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 
-from gateway.service import Given, Recommender
+from gateway.service import Environment, Recommender
 from gateway.settings import Settings
 from gateway.upstreams import Upstreams
 from gateway.versions import Versions
@@ -32,7 +32,7 @@ async def start(process: Process, settings: Settings) -> Serving:
     await versions.begin(settings.start_seconds)
     process.in_background("polling for versions", versions.keep_polling(settings.version_poll_seconds))
     handlers = Handlers()
-    Recommender(settings, upstreams, versions, _given(process)).register(handlers)
+    Recommender(settings, upstreams, versions, _environment(process)).register(handlers)
     admission = Admission(
         settings.most_in_flight, settings.usual_seconds, settings.longest_seconds, settings.access_log_share
     )
@@ -40,7 +40,7 @@ async def start(process: Process, settings: Settings) -> Serving:
     return Serving(handlers, ("recmesh.v1.Recommender",), filters)
 
 
-def _given(process: Process) -> Given:
+def _environment(process: Process) -> Environment:
     degraded = process.registry.counter(
         "recmesh_gateway_degraded_total", "Stages that requests had to do without.", "stage", "code"
     )
@@ -48,7 +48,7 @@ def _given(process: Process) -> Given:
     def on_away(stage: str, error: RpcError) -> None:
         degraded.add(1, stage, code_of(error))
 
-    return Given(process.clock, time.time, random.SystemRandom(), on_away)
+    return Environment(process.clock, time.time, random.SystemRandom(), on_away)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from recmesh.v1.recommender_rpc import RecommenderBase
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Environment:
     """What the service is given from outside."""
 
     clock: Clock
@@ -40,7 +40,7 @@ class Given:
 class Recommender(RecommenderBase):
     """What applications ask of recmesh."""
 
-    def __init__(self, settings: Settings, upstreams: Upstreams, versions: Versions, given: Given) -> None:
+    def __init__(self, settings: Settings, upstreams: Upstreams, versions: Versions, given: Environment) -> None:
         each = settings.candidates_per_source
         self._upstreams = upstreams
         self._versions = versions

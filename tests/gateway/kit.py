@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from gateway.columns import floats, pack_floats, pack_ints
-from gateway.service import Given, Recommender
+from gateway.service import Environment, Recommender
 from gateway.settings import Settings, UpstreamSettings
 from gateway.upstreams import Upstreams, shard_of
 from gateway.versions import Versions
@@ -330,7 +330,7 @@ class Mesh:
         self.versions = Versions(self.upstreams, clock, Logger("tests.gateway"))
         self.poll()
         self.away: list[str] = []
-        given = Given(clock, lambda: NOW, rng, lambda stage, error: self.away.append(stage))
+        given = Environment(clock, lambda: NOW, rng, lambda stage, error: self.away.append(stage))
         handlers = Handlers()
         Recommender(self.settings, self.upstreams, self.versions, given).register(handlers)
         self.ask = RecommenderStub(Channel(Wire(handlers)))

@@ -6,6 +6,8 @@ import pytest
 
 from recmesh.rpc import Context, RpcError, Status
 from recmesh.v1.recommender_pb2 import HistoryItem, RecommendRequest, SearchItemsRequest, SimilarItemsRequest
+from recmesh.v1.retrieval_pb2 import GetItemsRequest, GetItemsResponse, SearchRequest, SearchResponse
+from recmesh.v1.retrieval_rpc import RETRIEVAL_GET_ITEMS, RETRIEVAL_SEARCH
 from tests.gateway.kit import DOWN, Mesh
 from tests.gateway.test_recommend import FILMS, MANY, ids
 
@@ -121,24 +123,23 @@ def test_a_shard_whose_columns_do_not_fit_is_left_out() -> None:
     fake = mesh.retrieval["0-0"]
     honest = fake.search
 
-    async def lying(request: object, context: Context) -> object:
-        answer = await honest(request, context)  # type: ignore[arg-type]
+    async def lying(request: SearchRequest, context: Context) -> SearchResponse:
+        answer = await honest(request, context)
         answer.sources[0].scores = answer.sources[0].scores[:-4]
         return answer
 
-    mesh.wires["0-0"].handlers._handlers["/recmesh.v1.Retrieval/Search"] = lying  # type: ignore[assignment]
+    mesh.wires["0-0"].handlers.add(RETRIEVAL_SEARCH, lying)
     answer = mesh.answer(mesh.ask.recommend(ASK))
     assert answer.degraded == ["retrieval"] and answer.shards_answered == 1
 
 
 def test_titles_that_cannot_be_had_are_left_empty() -> None:
     mesh = Mesh(MANY)
-    handlers = mesh.wires["0-0"].handlers
 
-    async def lost(request: object, context: Context) -> object:
+    async def lost(request: GetItemsRequest, context: Context) -> GetItemsResponse:
         raise DOWN
 
-    handlers._handlers["/recmesh.v1.Retrieval/GetItems"] = lost  # type: ignore[assignment]
+    mesh.wires["0-0"].handlers.add(RETRIEVAL_GET_ITEMS, lost)
     answer = mesh.answer(mesh.ask.recommend(RecommendRequest(user_id="nobody")))
     assert len(answer.items) == 10 and answer.degraded == ["retrieval"]
     assert {bool(item.title) for item in answer.items} == {True, False}

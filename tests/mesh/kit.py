@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
+import pytest
 from google.protobuf.message import Message
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
+from recmesh import testing
 from recmesh.mesh.balancer import Replica
 from recmesh.mesh.resolver import EndpointAddress
 from recmesh.rpc import Call, Context, Processed, RpcError, Status
@@ -34,20 +35,12 @@ def append(deadline: float | None = None) -> Call:
     return Call(FEEDBACK_APPEND, feedback_pb2.AppendRequest(), Context(deadline))
 
 
-class Script:
-    """A service that answers from a script; it also stands for an endpoint."""
+class Script(testing.Script):
+    """A scripted service that also stands for an endpoint."""
 
     def __init__(self, *answers: Message | Exception | Deferred[Message], state: str = "ready") -> None:
-        self.answers = list(answers)
-        self.calls: list[Call] = []
+        super().__init__(*answers)
         self.state = state
-
-    async def __call__(self, call: Call) -> Message:
-        self.calls.append(call)
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return await answer if isinstance(answer, Deferred) else answer
 
 
 def replica(name: str, *answers: Message | Exception | Deferred[Message], state: str = "ready") -> Replica:
@@ -59,32 +52,20 @@ def never() -> Deferred[Any]:
     return Deferred()
 
 
-class Outcome(Generic[T]):
+class Outcome(testing.Begun[T]):
     """The result of work that goes on: there, or not yet."""
 
     def __init__(self, work: Awaitable[T]) -> None:
-        self._results: list[Any] = []
-        self.deferred: Deferred[T] = Deferred.fromCoroutine(_await(work))
-        self.deferred.addBoth(self._results.append)
+        super().__init__(_await(work))
 
     @property
     def pending(self) -> bool:
-        return not self._results
-
-    def cancel(self) -> None:
-        self.deferred.cancel()
-
-    def result(self) -> T:
-        [result] = self._results
-        if isinstance(result, Failure):
-            result.raiseException()
-        value: T = result
-        return value
+        return not self.done
 
     def error(self) -> RpcError:
-        [result] = self._results
-        assert isinstance(result, Failure) and isinstance(result.value, RpcError), result
-        return result.value
+        with pytest.raises(RpcError) as caught:
+            self.result()
+        return caught.value
 
 
 async def _await(work: Awaitable[T]) -> T:
