@@ -14,7 +14,7 @@ from gateway.fresh import proposed, with_fresh
 from gateway.ranking import NEW, Ranked, rank
 from gateway.reasons import Explaining
 from gateway.run import Run
-from recmesh.v1.common_pb2 import ScoredItem
+from recmesh.v1.common_pb2 import History, ScoredItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Wanted:
 
 
 async def turn_to(
-    run: Run, wanted: Wanted, candidates: Candidates, history: Sequence[str] = (), asked: bool = False
+    run: Run, wanted: Wanted, candidates: Candidates, history: History | None = None, asked: bool = False
 ) -> list[ScoredItem]:
-    """The items of the page. `history`: the ids the search was made with; `asked`: it was made with a text."""
+    """The items of the page. `history`: what the search was made with; `asked`: it was made with a text."""
     if not candidates.item_ids:
         return []
     window = window_of(wanted.count) if wanted.diversity else 1
@@ -55,7 +55,7 @@ async def turn_to(
         first = max(0, wanted.offset - len(fresh)) // window * window  # fresh items move others down, into the page
         order[first:last] = await _diversified(run, wanted.diversity, candidates, ranked, range(first, last, window))
     places = with_fresh(order, candidates, fresh, wanted.fresh_share, wanted.end)
-    return await _Page(run, wanted, candidates, ranked, history, asked).items(places)
+    return await _Page(run, wanted, candidates, ranked, history or History(), asked).items(places)
 
 
 async def _diversified(run: Run, diversity: float, candidates: Candidates, ranked: Ranked, windows: range) -> list[int]:
@@ -77,7 +77,7 @@ class _Page:
     """Turns places among the candidates into items with titles, sources and reasons."""
 
     def __init__(
-        self, run: Run, wanted: Wanted, candidates: Candidates, ranked: Ranked, history: Sequence[str], asked: bool
+        self, run: Run, wanted: Wanted, candidates: Candidates, ranked: Ranked, history: History, asked: bool
     ) -> None:
         self._run = run
         self._wanted = wanted
@@ -86,7 +86,7 @@ class _Page:
         self._rank_of = {place: rank for rank, place in enumerate(ranked.order)}
         self._scores = {source: floats(column) for source, column in candidates.scores.items()}
         because = {source: ints(column) for source, column in candidates.because.items()}
-        self._explaining = Explaining(wanted.surface, history, asked, because)
+        self._explaining = Explaining(wanted.surface, history.item_ids, floats(history.weights), asked, because)
 
     async def items(self, places: Sequence[int]) -> list[ScoredItem]:
         ids, is_new = self._candidates.item_ids, self._candidates.is_new
@@ -106,7 +106,7 @@ class _Page:
                 score=score,
                 title=titles.get(ids[place], ""),
                 sources=spoke,
-                reasons=[draft(lambda item_id: titles.get(item_id) or item_id) for draft in why],
+                reasons=[draft(titles.get) for draft in why],
             )
             for place, score, spoke, why in zip(page, scores[self._wanted.offset :], sources, drafts, strict=True)
         ]
@@ -123,7 +123,8 @@ class _Page:
         """The sources that raised the item, the strongest first; where none did, the one that harmed it least."""
         given = self._contributions_of(place)
         ordered = sorted(given, key=lambda source: (-given[source], source))
-        spoke = [source for source in ordered if given[source] > 0] or ordered[:1]
+        speaking = [source for source in ordered if self._scores[source][place] > 0]
+        spoke = [source for source in speaking if given[source] > 0] or speaking[:1] or ordered[:1]
         return [*spoke, NEW] if is_new else spoke
 
     def _contributions_of(self, place: int) -> Mapping[str, float]:

@@ -14,12 +14,12 @@ MOST: Final = 2  # of an item; the third says nothing that would change a mind
 GOES_BACK: Final[Mapping[str, Mapping[str, str]]] = {
     "recommend": {
         "itemknn": "because you liked {}",
-        "transitions": "often chosen after {}",
+        "transitions": "others chose it after {}",
     },
     "similar": {
         "ials": "fits the same taste as {}",
         "itemknn": "liked by those who liked {}",
-        "transitions": "often chosen after {}",
+        "transitions": "others chose it after {}",
         "content": "its description resembles that of {}",
     },
     "search": {},
@@ -29,11 +29,11 @@ GOES_BACK: Final[Mapping[str, Mapping[str, str]]] = {
 STANDS_ALONE: Final[Mapping[str, str]] = {
     "ials": "fits your taste",
     "itemknn": "liked by people like you",
-    "transitions": "often chosen next",
+    "transitions": "others chose it next",
     "popularity": "popular with everyone",
     "content": "its description resembles what you liked",
     "title": "its title matches what you asked for",
-    "words": "its description has the words you asked for",
+    "words": "has words like those you asked for",
     NEW: "new in the catalogue",
 }
 
@@ -44,6 +44,10 @@ ASKED_FOR: Final[Mapping[str, str]] = {
 """The same where a text was asked with."""
 
 
+NOTHING_LIKED: Final[Mapping[str, str]] = {"content": "its description differs from what you disliked"}
+"""The same where a history has dislikes alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A reason without the titles."""
@@ -51,11 +55,14 @@ class Draft:
     kind: str
     text: str  # {}: the title of the item it goes back to
     item_id: str = ""
+    untitled: str = ""  # the text where that item is not in the catalogue any more
 
-    def __call__(self, title: Callable[[str], str]) -> Reason:
+    def __call__(self, title: Callable[[str], str | None]) -> Reason:
         if not self.item_id:
             return Reason(kind=self.kind, text=self.text)
-        return Reason(kind=self.kind, item_ids=[self.item_id], text=self.text.replace("{}", title(self.item_id)))
+        known = title(self.item_id)
+        text = self.untitled if known is None and self.untitled else self.text.replace("{}", known or self.item_id)
+        return Reason(kind=self.kind, item_ids=[self.item_id], text=text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +71,18 @@ class Explaining:
 
     surface: str
     item_ids: Sequence[str] = ()  # the history that was asked with
+    weights: Sequence[float] = ()  # of its entries, below zero: disliked; empty: all were liked
     asked: bool = False  # there was a text, so that "content" means that text
     because: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def draft(self, place: int, sources: Sequence[str], is_new: bool) -> list[Draft]:
         """For the candidate at `place`; `sources` spoke for it, the strongest first.
 
-        The strongest one's, and the strongest that names an item, which comes first: it says more to a person.
+        The strongest one's, and the strongest that names an item, which comes first: it says more to a person. What
+        answers a search does so by its text, however much its being popular has raised it.
         """
+        if self.surface == "search":
+            sources = sorted(sources, key=lambda source: source == "popularity")
         if is_new:
             sources = [NEW, *(source for source in sources if source != NEW)]
         drafts = [self._draft(source, place) for source in sources]
@@ -79,13 +90,23 @@ class Explaining:
         return chosen if is_new else sorted(chosen, key=lambda draft: not draft.item_id)
 
     def _draft(self, source: str, place: int) -> Draft:
-        phrase = GOES_BACK[self.surface].get(source)
+        phrase, alone = GOES_BACK[self.surface].get(source), self._alone(source)
         entry = self._entry(source, place)
-        if phrase and 0 <= entry < len(self.item_ids):
-            return Draft(source, phrase, self.item_ids[entry])
+        if phrase and 0 <= entry < len(self.item_ids) and not self._is_disliked(entry):
+            return Draft(source, phrase, self.item_ids[entry], "" if self.surface == "similar" else alone)
+        return Draft(source, alone)
+
+    def _alone(self, source: str) -> str:
         alone = STANDS_ALONE.get(source, source)
-        by_text = self.asked and (source == "content" or not self.item_ids)  # a known taste stays the user's
-        return Draft(source, ASKED_FOR.get(source, alone) if by_text else alone)
+        if self.asked and (source == "content" or not self.item_ids):  # a known taste stays the user's
+            return ASKED_FOR.get(source, alone)
+        return alone if self._any_liked() else NOTHING_LIKED.get(source, alone)
+
+    def _any_liked(self) -> bool:
+        return not self.weights or max(self.weights) > 0
+
+    def _is_disliked(self, entry: int) -> bool:
+        return bool(self.weights) and self.weights[entry] < 0
 
     def _entry(self, source: str, place: int) -> int:
         if self.surface == "similar":

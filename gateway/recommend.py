@@ -61,7 +61,7 @@ class Recommend:
         if request.exclude_seen or not request.HasField("exclude_seen"):
             search.exclude_item_ids.extend(history.item_ids)
         found = await candidates.search(run, search)
-        items = await turn_to(run, wanted, found, query.item_ids, asked=bool(request.query_text))
+        items = await turn_to(run, wanted, found, query, asked=bool(request.query_text))
         return RecommendResponse(
             items=items,
             bundle_version=run.version,

@@ -35,7 +35,7 @@ class Similar:
             "similar", request.offset, count_of(request), self.candidates_per_source, explain=request.explain
         )
         found = await candidates.search(run, _search(request, wanted, item))
-        similar = await turn_to(run, wanted, found, [request.item_id])
+        similar = await turn_to(run, wanted, found, History(item_ids=[request.item_id]))
         if run.degraded and not similar:  # what would tell is away: better popular items than none
             similar = await turn_to(run, replace(wanted, surface="recommend"), found.of("popularity"))
         return SimilarItemsResponse(

@@ -144,15 +144,16 @@ JUDGES = {
 
 
 class FakeRanking(RankingBase):
-    """Adds up the scores of the sources that count on the surface."""
+    """Adds up the scores of the sources that count on the surface, each times `factor`."""
 
     def __init__(self) -> None:
         self.requests: list[ranking_pb2.RankRequest] = []
+        self.factor = 1.0
 
     async def rank(self, request: ranking_pb2.RankRequest, context: Context) -> ranking_pb2.RankResponse:
         self.requests.append(request)
         columns = {
-            column.source: [0.0 if math.isnan(score) else score for score in floats(column.scores)]
+            column.source: [0.0 if math.isnan(score) else score * self.factor for score in floats(column.scores)]
             for column in request.sources
             if column.source in JUDGES[request.surface]
         }

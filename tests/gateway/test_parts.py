@@ -163,6 +163,8 @@ def test_the_plain_order_keeps_each_sources_best_and_breaks_ties_by_id() -> None
 RECOMMEND = Explaining("recommend", ["alien"], because={"itemknn": [0, -1], "transitions": [0, -1]})
 ASKED = Explaining("recommend", asked=True)
 KNOWN_AND_ASKED = Explaining("recommend", ["alien"], asked=True)
+OF_DISLIKES = Explaining("recommend", ["alien"], [-1.0], because={"transitions": [0]})
+OF_BOTH = Explaining("recommend", ["alien", "toys"], [-1.0, 1.0], because={"transitions": [0, 1]})
 SIMILAR = Explaining("similar", ["alien"])
 SEARCH = Explaining("search", asked=True)
 
@@ -172,8 +174,8 @@ SEARCH = Explaining("search", asked=True)
     [
         (RECOMMEND, 0, "itemknn", "because you liked [alien]"),
         (RECOMMEND, 1, "itemknn", "liked by people like you"),
-        (RECOMMEND, 0, "transitions", "often chosen after [alien]"),
-        (RECOMMEND, 1, "transitions", "often chosen next"),
+        (RECOMMEND, 0, "transitions", "others chose it after [alien]"),
+        (RECOMMEND, 1, "transitions", "others chose it next"),
         (RECOMMEND, 0, "ials", "fits your taste"),
         (RECOMMEND, 0, "popularity", "popular with everyone"),
         (RECOMMEND, 0, "content", "its description resembles what you liked"),
@@ -184,12 +186,18 @@ SEARCH = Explaining("search", asked=True)
         (KNOWN_AND_ASKED, 0, "ials", "fits your taste"),
         (KNOWN_AND_ASKED, 0, "content", "its description resembles what you asked for"),
         (ASKED, 0, "title", "its title matches what you asked for"),
+        (OF_DISLIKES, 0, "transitions", "others chose it next"),
+        (OF_DISLIKES, 0, "content", "its description differs from what you disliked"),
+        (OF_BOTH, 0, "transitions", "others chose it next"),
+        (OF_BOTH, 1, "transitions", "others chose it after [toys]"),
+        (OF_BOTH, 0, "content", "its description resembles what you liked"),
         (SIMILAR, 0, "itemknn", "liked by those who liked [alien]"),
         (SIMILAR, 0, "ials", "fits the same taste as [alien]"),
-        (SIMILAR, 0, "transitions", "often chosen after [alien]"),
+        (SIMILAR, 0, "transitions", "others chose it after [alien]"),
         (SIMILAR, 0, "content", "its description resembles that of [alien]"),
         (SEARCH, 0, "content", "its description resembles what you asked for"),
         (SEARCH, 0, "title", "its title matches what you asked for"),
+        (SEARCH, 0, "words", "has words like those you asked for"),
         (SEARCH, 0, "ials", "liked by those who like such items"),
     ],
 )
@@ -197,7 +205,26 @@ def test_reasons(explaining: Explaining, place: int, source: str, text: str) -> 
     [draft] = explaining.draft(place, [source], is_new=False)
     reason = draft(lambda item_id: f"[{item_id}]")
     assert (reason.kind, reason.text) == (source, text)
-    assert list(reason.item_ids) == (["alien"] if "[alien]" in text else [])
+    assert list(reason.item_ids) == [item_id for item_id in ("alien", "toys") if f"[{item_id}]" in text]
+
+
+def test_an_item_that_is_no_longer_in_the_catalogue_is_not_named_to_people() -> None:
+    [draft] = RECOMMEND.draft(0, ["transitions"], is_new=False)
+    reason = draft(dict[str, str]().get)
+    assert (reason.text, list(reason.item_ids)) == ("others chose it next", ["alien"])
+
+
+def test_an_item_without_a_title_is_named_by_its_id() -> None:
+    [draft] = RECOMMEND.draft(0, ["transitions"], is_new=False)
+    assert draft({"alien": ""}.get).text == "others chose it after alien"
+
+
+def test_what_matches_a_search_is_told_before_that_it_is_popular() -> None:
+    assert [draft.kind for draft in SEARCH.draft(0, ["popularity", "words", "content"], is_new=False)] == [
+        "words",
+        "content",
+    ]
+    assert [draft.kind for draft in SEARCH.draft(0, ["popularity", "words"], is_new=False)] == ["words", "popularity"]
 
 
 def test_a_reason_that_names_an_item_is_among_them_and_first() -> None:

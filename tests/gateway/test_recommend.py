@@ -211,6 +211,24 @@ def test_reasons_name_what_they_go_back_to() -> None:
     assert list(aliens.reasons[0].item_ids) == ["alien"]
 
 
+def test_reasons_do_not_go_back_to_what_was_disliked() -> None:
+    mesh = Mesh(FILMS)
+    disliked = [HistoryItem(item_id="alien", weight=-1.0)]
+    answer = mesh.answer(mesh.ask.recommend(ask("", history=disliked, explain=True, count=1)))
+    [aliens] = answer.items
+    assert "itemknn" in aliens.sources
+    assert not any(reason.item_ids or "liked" in reason.text.split() for reason in aliens.reasons)
+
+
+def test_a_source_that_has_nothing_for_an_item_is_not_its_reason() -> None:
+    """Of a single candidate every source's contribution is zero, whatever it thinks of it."""
+    mesh = mesh_of_ripley()
+    mesh.ranking.factor = 0.0
+    everything = [film.id for film in FILMS if film.id != "amelie"]
+    [item] = mesh.answer(mesh.ask.recommend(ask(exclude_item_ids=everything, explain=True))).items
+    assert item.id == "amelie" and [reason.kind for reason in item.reasons] == ["popularity"]
+
+
 def test_no_reasons_unless_asked_for() -> None:
     mesh = mesh_of_ripley()
     assert not any(item.reasons for item in mesh.answer(mesh.ask.recommend(ask())).items)
