@@ -214,8 +214,8 @@ def message_frame(call_id: int, payload: bytes, flags: int = 0) -> bytes:
     return encode(frames.MESSAGE, call_id, payload=payload, flags=flags)
 
 
-def cancel_frame(call_id: int, why: int = wire.Cancel.CALLER) -> bytes:
-    return encode(frames.CANCEL, call_id, wire.Cancel(why=why).SerializeToString())  # type: ignore[arg-type]
+def cancel_frame(call_id: int, why: wire.Cancel.Why = wire.Cancel.CALLER) -> bytes:
+    return encode(frames.CANCEL, call_id, wire.Cancel(why=why).SerializeToString())
 
 
 def ping_frame(payload: bytes = b"12345678", *, ack: bool = False) -> bytes:

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from recmesh.mesh.failure import UNTOUCHED, may_repeat
 from recmesh.rpc import Call, Clock, RpcError, Service, Status
 
-BACKOFF_FIRST, BACKOFF_MOST = 0.025, 0.250
+BACKOFF_FIRST, BACKOFF_MOST = 0.025, 0.250  # seconds: a stalled process has gone on, and an answer still has time
 JITTER: Final = (0.5, 1.5)  # so that callers who failed together do not come back together
 
 

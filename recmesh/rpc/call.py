@@ -32,9 +32,8 @@ class Method(Generic[Req, Rep]):
     read_only: bool = False  # running it changes nothing, so that it may also be hedged
 
 
-@dataclass(
-    slots=True, unsafe_hash=True
-)  # by convention frozen: made for every call, and freezing it would triple what that costs
+# By convention frozen: made for every call, and freezing it would triple what that costs.
+@dataclass(slots=True, unsafe_hash=True)
 class Context:
     """What travels beside a request. Nobody changes one that was given to them; `replace` makes another."""
 

@@ -13,14 +13,16 @@ from recmesh.rpc.status import Origin, Processed, RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
 FAR = 86_400.0 * 365  # seconds; a deadline further away than a year is none
-TRACE_BYTES = 25
+TRACE_BYTES = 25  # 16 of trace id, 8 of span id, 1 of flags
 MESSAGE_CHARACTERS = 1_000  # of an error's text; at 4 bytes each it fits the 8 KiB of a frame's metadata
-MOST_US = 2**32 - 1
+MOST_US = 2**32 - 1  # what the fields of wire.CallStatus hold
 NONE: Mapping[str, str | bytes] = MappingProxyType({})
 
 STATUSES = {int(status): status for status in Status}
 PROCESSED = {int(processed): processed for processed in Processed}
 ORIGINS = {int(origin): origin for origin in Origin}
+
+# Messages take the numbers of these enumerations; their generated types know only their own: hence the ignores below.
 
 
 def header_of(call: Call, now: float) -> bytes:

@@ -19,7 +19,7 @@ from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
 VERSION = 1
-WINDOW = 2**31 - 1  # payload bytes a peer may send ahead: max_message bounds what is held, windows do not yet
+WINDOW = 2**31 - 1  # payload bytes a peer may send ahead: windows bound nothing, max_message bounds what is held
 CREDIT_AT = 2 << 20  # half of the default connection window: a peer that counts credit never waits for it
 PARTIAL_MESSAGES = 4  # unfinished messages held for one peer, in whole ones; without a bound it could fill the memory
 PING_SPACING = 5.0  # seconds; PINGs closer than this, with no call between, are strikes

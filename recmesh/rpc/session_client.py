@@ -42,12 +42,12 @@ class ClientSession(Session):
             return call_id, encode(frames.CALL, call_id, header, payload, END_STREAM, crc=self._crc)
         return call_id, self._cut_call(call_id, header, payload)
 
-    def cancel(self, call_id: int, why: int) -> bytes:
+    def cancel(self, call_id: int, why: wire.Cancel.Why) -> bytes:
         """Nothing, if the call has ended already. Whatever still comes for it is dropped."""
         if call_id not in self._open:
             return b""
         self._forget(self._open.pop(call_id))
-        meta = wire.Cancel(why=why).SerializeToString()  # type: ignore[arg-type]
+        meta = wire.Cancel(why=why).SerializeToString()
         return encode(frames.CANCEL, call_id, meta, crc=self._crc)
 
     def _why_unsendable(self, header: bytes, payload: bytes) -> RpcError:

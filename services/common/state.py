@@ -28,5 +28,5 @@ class StateFolder:
             os.close(self._lock)
             raise StartError(f"{path} is in use by another process: stop it or set state to another folder") from error
 
-    def release(self) -> None:
+    async def release(self) -> None:
         os.close(self._lock)

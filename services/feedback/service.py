@@ -81,6 +81,7 @@ class Feedback(FeedbackBase):
 
 async def start(process: Process, settings: Settings) -> Serving:
     folder = StateFolder(settings.state)
+    process.on_stop(folder.release)
     store = EventStore(folder.path, process.reactor.callFromThread)
     process.on_stop(store.close)
     workers = start_workers(process)

@@ -29,6 +29,7 @@ PEER_SECONDS: Final = 5.0  # for a page of changes; a peer that takes longer is 
 async def start(process: Process, settings: Settings) -> Serving:
     shard, shards = settings.shard, settings.shards
     folder = StateFolder(settings.state)
+    process.on_stop(folder.release)
     log = ChangeLog(folder.path, process.reactor.callFromThread, time.time, shard, shards)
     process.on_stop(log.close)
     workers = start_workers(process)

@@ -87,7 +87,14 @@ class FakeGateway(RecommenderBase):
     async def status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
         self.requests.append(request)
         endpoint = pb.EndpointStatus(
-            address="127.0.0.1:7200", state="ready", calls=1_200, failures=1, last_error="reset", bundle_versions=["b1"]
+            address="127.0.0.1:7200",
+            state="ready",
+            calls=1_200,
+            failures=1,
+            last_error="reset",
+            last_error_age_seconds=150,
+            problem="does not answer",
+            bundle_versions=["b1"],
         )
         upstream = pb.UpstreamStatus(service="retrieval", shard=1, endpoints=[endpoint])
         return pb.StatusResponse(
@@ -152,13 +159,3 @@ def lost() -> RpcError:
 
 def late() -> RpcError:
     return RpcError(Status.DEADLINE_EXCEEDED, "no answer in time", processed=Processed.MAYBE, origin=Origin.CLIENT)
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that awaits nothing which suspends."""
-    try:
-        work.send(None)
-    except StopIteration as done:
-        result: T = done.value
-        return result
-    raise AssertionError("it waits for something")

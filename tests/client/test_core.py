@@ -13,8 +13,9 @@ import pytest
 from recmesh.client import Event, Item, RpcError, Status, core
 from recmesh.client.core import Client
 from recmesh.client.values import AttributeValue
+from recmesh.rpc.blocking import run
 from recmesh.v1 import recommender_pb2 as pb
-from tests.client.fake import FakeClock, FakeEndpoint, late, lost, refused, run
+from tests.client.fake import FakeClock, FakeEndpoint, late, lost, refused
 
 NO_ID: Any = 5
 

@@ -11,6 +11,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from recmesh.ops.process import StartError
+from recmesh.rpc.blocking import run
 from recmesh.rpc.status import RpcError, Status
 from services.common.sqlite import MOST_BYTES, MOST_ROWS, Connection, GroupWriter, connect
 from services.common.state import StateFolder
@@ -229,8 +230,8 @@ def test_a_state_folder_has_one_owner(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path / "state")
     with pytest.raises(StartError, match="is in use by another process"):
         StateFolder(tmp_path / "state")
-    folder.release()
-    StateFolder(tmp_path / "state").release()
+    run(folder.release())
+    run(StateFolder(tmp_path / "state").release())
 
 
 def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
