@@ -80,17 +80,7 @@ async def ask(address: str, users: Sequence[str], in_flight: int, seconds: float
             await asyncio.sleep(seconds / 2)
             strike()
         await asyncio.gather(*callers)
-    took.sort()
-    return {
-        "contestant": "mesh",
-        "in_flight": in_flight,
-        "calls": len(took),
-        "failed": len(failures),
-        "failures": sorted(set(failures))[:5],
-        "calls_per_s": round(len(took) / seconds, 1),
-        "p50_ms": round(1000 * took[len(took) // 2], 2),
-        "p99_ms": round(1000 * took[int(0.99 * len(took))], 2),
-    }
+    return row("mesh", in_flight, took, failures, seconds)
 
 
 def in_one_process(bundle: Bundle, users: Sequence[str], seconds: float) -> Row:
@@ -101,16 +91,20 @@ def in_one_process(bundle: Bundle, users: Sequence[str], seconds: float) -> Row:
         begin = time.perf_counter()
         recommender.recommend(histories.of(users[len(took) % len(users)]), COUNT)
         took.append(time.perf_counter() - begin)
-    took.sort()
+    return row("one process", 1, took, [], seconds) | {"server_cpu_ms": round(1000 * sum(took) / len(took), 2)}
+
+
+def row(contestant: str, in_flight: int, took: Sequence[float], failures: Sequence[str], seconds: float) -> Row:
+    ordered = sorted(took)
     return {
-        "contestant": "one process",
-        "in_flight": 1,
-        "calls": len(took),
-        "failed": 0,
-        "calls_per_s": round(len(took) / seconds, 1),
-        "p50_ms": round(1000 * took[len(took) // 2], 2),
-        "p99_ms": round(1000 * took[int(0.99 * len(took))], 2),
-        "server_cpu_ms": round(1000 * sum(took) / len(took), 2),
+        "contestant": contestant,
+        "in_flight": in_flight,
+        "calls": len(ordered),
+        "failed": len(failures),
+        "failures": sorted(set(failures))[:5],
+        "calls_per_s": round(len(ordered) / seconds, 1),
+        "p50_ms": round(1000 * ordered[len(ordered) // 2], 2),
+        "p99_ms": round(1000 * ordered[int(0.99 * len(ordered))], 2),
     }
 
 
@@ -128,12 +122,12 @@ def measure(models: Path, seconds: float, victim: str) -> list[Row]:
                 if victim:
                     os.kill(pids[victim], signal.SIGKILL)
 
-            row = asyncio.run(ask(mesh["gateway"], users, in_flight, seconds, strike))
+            asked = asyncio.run(ask(mesh["gateway"], users, in_flight, seconds, strike))
             if not victim:
                 spent = sum(map(cpu_seconds, pids.values())) - before
-                row["server_cpu_ms"] = round(1000 * spent / row["calls"], 2)
-                row["cpu_ratio"] = round(row["server_cpu_ms"] / rows[0]["server_cpu_ms"], 2)
-            rows.append(row | ({"killed": victim} if victim and in_flight > 1 else {}))
+                asked["server_cpu_ms"] = round(1000 * spent / asked["calls"], 2)
+                asked["cpu_ratio"] = round(asked["server_cpu_ms"] / rows[0]["server_cpu_ms"], 2)
+            rows.append(asked | ({"killed": victim} if victim and in_flight > 1 else {}))
     return rows
 
 
@@ -156,11 +150,11 @@ def main() -> int:
     seconds = 3.0 if options.quick else options.seconds
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(options.bundle or fit(Path(folder)), seconds, options.kill)
-    for row in rows:
-        print("  ".join(f"{name} {value}" for name, value in row.items() if value != []))
+    for each in rows:
+        print("  ".join(f"{name} {value}" for name, value in each.items() if value != []))
     if options.json:
         options.json.write_text(json.dumps({"results": rows}, indent=2) + "\n")
-    return int(any(row["failed"] for row in rows))
+    return int(any(each["failed"] for each in rows))
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         count = export(load(Settings, options.config, os.environ).state / FILE, options.out)
     except (SettingsError, StartError) as error:
-        print(f"feedback export: {error}", file=sys.stderr)  # noqa: T201 - for a person
+        print(f"feedback export: {error}", file=sys.stderr)  # noqa: T201 - for a person, not for the log
         return REFUSED
-    print(f"{count:,} events written to {options.out}")  # noqa: T201
+    print(f"{count:,} events written to {options.out}")  # noqa: T201 - for a person
     return STOPPED
 
 
