@@ -43,5 +43,7 @@ class MeshStatus:
             calls=replica.calls,
             failures=replica.failures,
             last_error=replica.last_error,
+            last_error_age_seconds=self.clock.seconds() - replica.failed_at if replica.last_error else 0.0,
+            problem=self.versions.problem(replica.where.id),
             bundle_versions=self.versions.reported(replica.where.id),
         )

@@ -14,6 +14,7 @@ from recmesh.mesh.timeout import Timeout
 from recmesh.rpc import Channel, stack
 from recmesh.v1.embedding_rpc import EmbeddingStub
 from recmesh.v1.feedback_rpc import FeedbackStub
+from recmesh.v1.health_rpc import HealthStub
 from recmesh.v1.models_rpc import ModelsStub
 from recmesh.v1.ranking_rpc import RankingStub
 from recmesh.v1.retrieval_rpc import RetrievalStub
@@ -26,6 +27,11 @@ class Process:
     backend: Backend
     replica: Replica
     models: ModelsStub
+    health: HealthStub
+
+    def __str__(self) -> str:
+        shard = f" {self.backend.shard}" if self.backend.name == "retrieval" else ""
+        return f"{self.backend.name}{shard} at {self.replica.where.address}"
 
 
 class Shard:
@@ -65,8 +71,8 @@ class Upstreams:
         """Asked beside the policies, so that what requests met is not mixed up with what asking met."""
         for each in self.backends:
             for replica in each.replicas:
-                aside = stack(Timeout(self._clock, self._seconds), to=replica.endpoint)
-                yield Process(each, replica, ModelsStub(Channel(aside)))
+                aside = Channel(stack(Timeout(self._clock, self._seconds), to=replica.endpoint))
+                yield Process(each, replica, ModelsStub(aside), HealthStub(aside))
 
     def by_shard(self, item_ids: Iterable[str]) -> Mapping[int, list[str]]:
         """The ids, each once, under the shard that owns them."""

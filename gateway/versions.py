@@ -9,6 +9,7 @@ from typing import Final
 from gateway.upstreams import Process, Upstreams
 from recmesh.ops.log import Logger
 from recmesh.rpc import Clock, Context, RpcError, Status
+from recmesh.v1.health_pb2 import HealthCheckRequest
 from recmesh.v1.models_pb2 import ListModelsRequest, ListModelsResponse
 
 START_POLL_SECONDS: Final = 0.2
@@ -21,7 +22,7 @@ class Report:
     """What one process said of itself the last time it was asked with success."""
 
     versions: Mapping[str, float] = field(default_factory=dict)  # to the time each was made
-    answered: bool = False  # it did the last time
+    answered: bool | None = None  # it did the last time; None: it was not asked yet
     heard: bool = False  # it ever did
     complaint: str = ""
     error: str = ""  # why it did not answer
@@ -45,6 +46,13 @@ class Versions:
     def reported(self, endpoint_id: str) -> list[str]:
         """The versions of one process, newest first."""
         return _newest_first(self._reports[endpoint_id].versions)
+
+    def problem(self, endpoint_id: str) -> str:
+        """What is wrong with a process now; empty: nothing."""
+        report = self._reports[endpoint_id]
+        if not report.answered:
+            return f"does not answer: {report.error}" if report.error else "was not asked yet"
+        return report.complaint
 
     def choose(self, requested: str) -> str:
         """The version a request is answered from."""
@@ -77,7 +85,9 @@ class Versions:
             await self.poll()
 
     async def poll(self) -> None:
-        await self._clock.settled(*(self._ask(process) for process in self._processes))
+        for outcome in await self._clock.settled(*(self._ask(process) for process in self._processes)):
+            if isinstance(outcome, Exception):
+                self._log.error("a process could not be asked", outcome)
         everywhere = self._everywhere()
         newest = everywhere[0] if everywhere else ""
         if newest != self.current:
@@ -88,15 +98,31 @@ class Versions:
         report = self._reports[process.replica.where.id]
         try:
             answer = await process.models.list(ListModelsRequest(), Context())
+            await self._check_service(process)
         except RpcError as error:
+            if report.answered is not False:
+                self._log.warning("a process does not answer", process=process, reason=str(error))
             report.answered, report.error = False, str(error)
             return
+        if report.answered is False:
+            self._log.info("a process answers", process=process)
         report.answered = report.heard = True
         complaint = self._complaint(process, answer)
         if complaint and complaint != report.complaint:
             self._log.error("a process is not what the configuration says", complaint=complaint)
         report.complaint = complaint
         report.versions = {} if complaint else {model.version: model.created for model in answer.models}
+
+    async def _check_service(self, process: Process) -> None:
+        """Raises where the address leads to another service: to requests that is one that is away."""
+        name = f"recmesh.v1.{process.backend.name.title()}"
+        try:
+            await process.health.check(HealthCheckRequest(service=name), Context())
+        except RpcError as error:
+            if error.status is not Status.NOT_FOUND:
+                raise
+            name = process.backend.name
+            raise RpcError(error.status, f"this is another service, not {name}; correct upstreams.{name}") from error
 
     def _complaint(self, process: Process, answer: ListModelsResponse) -> str:
         """A process of another shard would make items appear twice and others never."""

@@ -116,7 +116,7 @@ def status(given: values.MeshStatus, width: int | None = None) -> str:
             endpoint.calls,
             endpoint.failures,
             ", ".join(endpoint.bundle_versions),
-            endpoint.last_error,
+            f"{duration(endpoint.last_error_age_seconds)} ago: {endpoint.last_error}" if endpoint.last_error else "",
         )
         for upstream in given.upstreams
         for endpoint in upstream.endpoints
@@ -125,7 +125,19 @@ def status(given: values.MeshStatus, width: int | None = None) -> str:
     state = f"serving bundle {given.bundle_version}" if given.serving else "not serving"
     if not given.bundle_version:
         state += ": no bundle is loaded by every service"
-    return f"{state}, up for {duration(given.uptime_seconds)}, build {given.build}\n\n{table(heads, rows, width)}"
+    head = f"{state}, up for {duration(given.uptime_seconds)}, build {given.build}"
+    return "\n\n".join([head, table(heads, rows, width), *_problems(given)])
+
+
+def _problems(given: values.MeshStatus) -> list[str]:
+    """Below the table, whose columns would cut them short."""
+    lines = [
+        f"  {upstream.service} {endpoint.address}: {plain(endpoint.problem)}"
+        for upstream in given.upstreams
+        for endpoint in upstream.endpoints
+        if endpoint.problem
+    ]
+    return ["\n".join(["wrong now:", *lines])] if lines else []
 
 
 def moment(timestamp: float) -> str:

@@ -303,7 +303,10 @@ def test_status_prints_every_process(mesh: Mesh, capsys: pytest.CaptureFixture[s
         "serving bundle b1, up for 1.5 min, build 0.1.0",
         "",
         "service      address         state  in flight  calls  failed  bundles  last error",
-        "retrieval 1  127.0.0.1:7200  ready          0  1,200       1  b1       reset",
+        "retrieval 1  127.0.0.1:7200  ready          0  1,200       1  b1       2.5 min ago: reset",
+        "",
+        "wrong now:",
+        "  retrieval 127.0.0.1:7200: does not answer",
     ]
 
 

@@ -213,5 +213,7 @@ def _endpoint(message: pb.EndpointStatus) -> values.EndpointStatus:
         calls=message.calls,
         failures=message.failures,
         last_error=message.last_error,
+        last_error_age_seconds=message.last_error_age_seconds,
+        problem=message.problem,
         bundle_versions=tuple(message.bundle_versions),
     )

@@ -160,6 +160,8 @@ class EndpointStatus:
     calls: int
     failures: int
     last_error: str
+    last_error_age_seconds: float  # how long ago that was
+    problem: str  # what is wrong with it now; empty: nothing
     bundle_versions: tuple[str, ...]
 
 

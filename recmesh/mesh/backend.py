@@ -84,7 +84,7 @@ def backend(
 
     def replica(where: EndpointAddress) -> Replica:
         endpoint = connect(where)
-        return Replica(where, endpoint, stack(*per_attempt, to=endpoint))
+        return Replica(where, endpoint, stack(*per_attempt, to=endpoint), clock.seconds)
 
     replicas = [replica(where) for where in resolver.snapshot() if where.shard == shard]
     return Backend(name, shard, replicas, lambda service: stack(*per_call, to=service))

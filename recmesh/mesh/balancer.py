@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from google.protobuf.message import Message
@@ -29,13 +30,21 @@ class Endpoint(Protocol):
 class Replica:
     """One endpoint as its caller sees it. Is a Service."""
 
-    def __init__(self, where: EndpointAddress, endpoint: Endpoint, service: Service | None = None) -> None:
+    def __init__(
+        self,
+        where: EndpointAddress,
+        endpoint: Endpoint,
+        service: Service | None = None,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.where = where
         self.endpoint = endpoint
         self.in_flight = 0
         self.calls = 0
         self.failures = 0
         self.last_error = ""
+        self.failed_at = 0.0  # when that was, by `seconds`
+        self._seconds = seconds
         self._service = service or endpoint
 
     @property
@@ -51,6 +60,7 @@ class Replica:
             if endpoint_failed(error):
                 self.failures += 1
                 self.last_error = str(error)
+                self.failed_at = self._seconds()
             raise
         finally:
             self.in_flight -= 1

@@ -263,7 +263,7 @@ class UpstreamStatus(_message.Message):
     def __init__(self, service: _Optional[str] = ..., shard: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[EndpointStatus, _Mapping]]] = ...) -> None: ...
 
 class EndpointStatus(_message.Message):
-    __slots__ = ("address", "state", "in_flight", "calls", "failures", "last_error", "bundle_versions")
+    __slots__ = ("address", "state", "in_flight", "calls", "failures", "last_error", "bundle_versions", "last_error_age_seconds", "problem")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
@@ -271,6 +271,8 @@ class EndpointStatus(_message.Message):
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    LAST_ERROR_AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
     address: str
     state: str
     in_flight: int
@@ -278,7 +280,9 @@ class EndpointStatus(_message.Message):
     failures: int
     last_error: str
     bundle_versions: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, address: _Optional[str] = ..., state: _Optional[str] = ..., in_flight: _Optional[int] = ..., calls: _Optional[int] = ..., failures: _Optional[int] = ..., last_error: _Optional[str] = ..., bundle_versions: _Optional[_Iterable[str]] = ...) -> None: ...
+    last_error_age_seconds: float
+    problem: str
+    def __init__(self, address: _Optional[str] = ..., state: _Optional[str] = ..., in_flight: _Optional[int] = ..., calls: _Optional[int] = ..., failures: _Optional[int] = ..., last_error: _Optional[str] = ..., bundle_versions: _Optional[_Iterable[str]] = ..., last_error_age_seconds: _Optional[float] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("request",)

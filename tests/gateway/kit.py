@@ -19,6 +19,7 @@ from gateway.upstreams import Upstreams, shard_of
 from gateway.versions import Versions
 from recmesh.mesh.backend import Surroundings
 from recmesh.mesh.resolver import EndpointAddress
+from recmesh.ops.health import Health
 from recmesh.ops.log import Logger
 from recmesh.ops.registry import Registry
 from recmesh.rpc import Call, Channel, Context, Handlers, Processed, RpcError, Status, tx
@@ -316,6 +317,10 @@ class Mesh:
         base.register(handlers)
         models.register(handlers)
         name = address.removesuffix(":1")
+        service = name.title() if name in ("embedding", "ranking", "feedback") else "Retrieval"
+        health = Health()
+        health.serve([f"recmesh.v1.{service}"])
+        health.register(handlers)
         self.wires[name], self.models[name] = Wire(handlers), models
 
     def _serve(self, shards: int, replicas: int, settings: Mapping[str, float]) -> None:

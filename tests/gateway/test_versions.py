@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from recmesh.rpc import Status
@@ -175,6 +177,54 @@ def test_status_shows_every_endpoint() -> None:
     assert (dead.address, dead.state) == ("0-1:1", "backing off")
     assert 0 < dead.failures == dead.calls < 5 and dead.last_error == "UNAVAILABLE: connection refused"
     assert alive.calls > 0 and list(alive.bundle_versions) == ["v1"]
+
+
+def test_status_says_what_is_wrong_now_and_how_long_ago_a_failure_was() -> None:
+    mesh = Mesh(FILMS, replicas=2)
+    mesh.down("0-1", "ranking")
+    mesh.answer(mesh.ask.recommend(ASK))
+    mesh.poll()
+    mesh.wires["ranking"].fails = None
+    mesh.models["1-0"].shard = 0
+    mesh.clock.advance(60.0)
+    mesh.poll()
+    upstreams = mesh.answer(mesh.ask.status(StatusRequest())).upstreams
+    problems = {each.address: each.problem for upstream in upstreams for each in upstream.endpoints}
+    assert problems == {
+        "embedding:1": "",
+        "0-0:1": "",
+        "0-1:1": "does not answer: UNAVAILABLE: connection refused",
+        "1-0:1": "1-0:1 is shard 0 of 2, and the gateway's configuration has it as shard 1 of 2",
+        "1-1:1": "",
+        "ranking:1": "",
+        "feedback:1": "",
+    }
+    ranking = upstreams[3].endpoints[0]
+    assert ranking.last_error and 59.0 < ranking.last_error_age_seconds < 62.0
+
+
+def test_a_process_that_goes_and_comes_back_is_two_lines_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    mesh = Mesh(FILMS)
+    mesh.down("1-0")
+    for _ in range(20):
+        mesh.poll()
+    mesh.wires["1-0"].fails = None
+    mesh.poll()
+    mesh.poll()
+    lines = [(each.levelname, each.getMessage(), vars(each)["fields"]) for each in caplog.records[1:]]
+    assert [line[:2] for line in lines] == [("WARNING", "a process does not answer"), ("INFO", "a process answers")]
+    assert str(lines[0][2]["process"]) == "retrieval 1 at 1-0:1" and lines[0][2]["reason"] == str(DOWN)
+
+
+def test_an_address_of_another_service_is_told_and_counts_as_away() -> None:
+    mesh = Mesh(FILMS)
+    mesh.wires["ranking"].handlers = mesh.wires["embedding"].handlers
+    mesh.poll()
+    ranking = mesh.answer(mesh.ask.status(StatusRequest())).upstreams[3].endpoints[0]
+    told = "does not answer: NOT_FOUND: this is another service, not ranking; correct upstreams.ranking"
+    assert ranking.problem == told
+    assert mesh.versions.current == "v1"
 
 
 def test_status_answers_while_nothing_else_does() -> None:
