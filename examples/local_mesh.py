@@ -25,12 +25,12 @@ from types import FrameType
 from typing import Any
 
 from models.bundle import BundleError, find_bundle
+from recmesh.ops.settings import ADMIN_OFFSET
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 START_SECONDS = 60.0  # four times what a loaded machine with two cores needs
 STOP_SECONDS = 25.0  # a process drains for at most 20 s
-ADMIN_OFFSET = 50
 MOST_PER_SERVICE = ADMIN_OFFSET  # more would reach the ports of their own admin pages
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: little is safe between fork and exec

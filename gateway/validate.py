@@ -10,6 +10,7 @@ from recmesh.rpc import RpcError, Status
 from recmesh.v1.common_pb2 import Event, Item
 from recmesh.v1.recommender_pb2 import HistoryItem, RecommendRequest, SearchItemsRequest, SimilarItemsRequest
 
+# The limits without a reason beside them are the contract's: the protos state them.
 ID_BYTES: Final = 256
 PAGE_ITEMS: Final = 1_000  # the end of the last page; further down the order says little
 DEFAULT_COUNT: Final = 10
@@ -17,13 +18,13 @@ DEFAULT_EVENTS: Final = 50
 QUERY_BYTES: Final = 4_096
 FILTER_BYTES: Final = 16_384  # what the 4,096 characters that retrieval reads can take
 HISTORY_ITEMS: Final = 10_000  # as many as are kept of a stored history
-EXCLUDED_ITEMS: Final = 10_000
+EXCLUDED_ITEMS: Final = 10_000  # as many as a history has
 EVENTS: Final = 1_000
 PUT_ITEMS: Final = 100
 DELETED_ITEMS: Final = 1_000
-TITLE_BYTES: Final = 4_096
+TITLE_BYTES: Final = 4_096  # as long as a query for it may be
 TEXT_BYTES: Final = 65_536  # as many as are embedded
-CATEGORIES: Final = 100
+CATEGORIES: Final = 100  # of an item: each is part of the text it is embedded from
 ATTRIBUTE_BYTES: Final = 16_384  # an item is shown and filtered by these, not a document store
 
 

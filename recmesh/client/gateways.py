@@ -17,7 +17,7 @@ from recmesh.rpc import Call, Clock, Processed, RpcError, Service, Status, stack
 from recmesh.rpc.address import split_address
 
 MOST_SECONDS: Final = 3600.0  # a bound on what a caller may ask for, so that a forgotten call ends
-ATTEMPTS: Final = 3
+ATTEMPTS: Final = 3  # the first, one elsewhere, and one after a pause
 SHARE: Final = 0.5  # of the time left goes to an attempt while another gateway could still be asked
 
 

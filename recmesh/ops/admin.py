@@ -16,8 +16,8 @@ from recmesh.ops.registry import Registry
 
 MOST_CONNECTIONS: Final = 64  # probes and scrapers need a handful
 IDLE_SECONDS: Final = 10  # a client that says nothing is let go
-MOST_HEADERS: Final = 64
-MOST_HEADER_BYTES: Final = 8_192
+MOST_HEADERS: Final = 64  # a probe sends a handful, a browser some twenty
+MOST_HEADER_BYTES: Final = 8_192  # of all of them, as most web servers have it
 
 TEXT: Final = b"text/plain; charset=utf-8"
 METRICS: Final = b"text/plain; version=0.0.4; charset=utf-8"

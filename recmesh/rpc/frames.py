@@ -22,8 +22,9 @@ END_STREAM, MORE, CRC, ACK = 0x01, 0x02, 0x08, 0x10
 
 MAX_META = 8_192  # bytes of metadata: it is parsed before anything is known about the call
 MAX_CALL_ID = 2**31 - 1  # ids fit a signed 32-bit integer in every language
-DEFAULT_MAX_FRAME = 65_536  # what may be sent before the peer's HELLO is known
 CEILING_MAX_FRAME = 1 << 20  # a larger frame would hold up the frames of other calls for too long
+# What may be sent before the peer's HELLO is known, and where it says nothing: wire.proto states the same.
+DEFAULT_MAX_FRAME = 65_536
 DEFAULT_MAX_MESSAGE = 4 << 20
 DEFAULT_MAX_CALLS = 1_024
 
