@@ -14,6 +14,7 @@ from gateway.fresh import proposed, with_fresh
 from gateway.ranking import NEW, Ranked, rank
 from gateway.reasons import Explaining
 from gateway.run import Run
+from gateway.validate import PAGE_ITEMS
 from recmesh.v1.common_pb2 import History, ScoredItem
 
 
@@ -34,9 +35,23 @@ class Wanted:
         return self.offset + self.count
 
     @property
-    def candidates(self) -> int:
-        """How many each source proposes. A page that ends further down asks for as many as it ends at."""
-        return max(self.candidates_per_source, self.end)
+    def window(self) -> int:
+        return window_of(self.count) if self.diversity else 1
+
+    @property
+    def last(self) -> int:
+        """Where the page's last window ends."""
+        return self.window * math.ceil(self.end / self.window)
+
+    @property
+    def depths(self) -> Sequence[int]:
+        """How many each source proposes, one number a part of the list.
+
+        Which candidates there are decides how they are scored. So there are two numbers for all pages, and not one for
+        each: otherwise an item would stand on several pages, and others on none.
+        """
+        each = self.candidates_per_source
+        return (each,) if self.last <= each else (each, PAGE_ITEMS)
 
 
 async def turn_to(
@@ -45,11 +60,10 @@ async def turn_to(
     """The items of the page. `history`: what the search was made with; `asked`: it was made with a text."""
     if not candidates.item_ids:
         return []
-    window = window_of(wanted.count) if wanted.diversity else 1
+    window, last = wanted.window, wanted.last
     fresh = proposed(candidates) if wanted.fresh_share else []
-    last = window * math.ceil(wanted.end / window)
-    depth = 0 if fresh else last  # 0: all, for a fresh item may stand far down
-    ranked = await rank(run, wanted.surface, candidates, depth, wanted.candidates)
+    amount = 0 if fresh else last  # 0: all, for a fresh item may stand far down
+    ranked = await rank(run, wanted.surface, candidates, amount, wanted.depths)
     order = list(ranked.order)
     if wanted.diversity:
         first = max(0, wanted.offset - len(fresh)) // window * window  # fresh items move others down, into the page

@@ -35,8 +35,33 @@ class Ranked:
     contributions: Mapping[str, Sequence[float]]  # what each source added to these scores, in that order
 
 
-async def rank(run: Run, surface: str, candidates: Candidates, count: int, candidates_per_source: int) -> Ranked:
-    """The best `count` (0: all), from each source's best `candidates_per_source` over all shards."""
+async def rank(run: Run, surface: str, candidates: Candidates, count: int, depths: Sequence[int]) -> Ranked:
+    """The best `count` (0: all): those among each source's best `depths[0]` over all shards, and behind them those
+    among its best `depths[1]` where there is such a number."""
+    ranked = await _rank(run, surface, candidates, count, depths[0])
+    if len(depths) == 1 or len(ranked.order) >= count > 0:
+        return ranked
+    return followed(ranked, await _rank(run, surface, candidates, 0, depths[1]))
+
+
+def followed(first: Ranked, second: Ranked) -> Ranked:
+    """All of `first`, then what only `second` has. Its scores are lowered together until none is above those before."""
+    taken = set(first.order)
+    rest = [rank for rank, place in enumerate(second.order) if place not in taken]
+    best = second.scores[rest[0]] if rest else 0.0
+    lowered = max(0.0, best - first.scores[-1]) if first.scores else 0.0
+    nothing = [0.0] * len(first.order)
+    return Ranked(
+        [*first.order, *(second.order[rank] for rank in rest)],
+        [*first.scores, *(second.scores[rank] - lowered for rank in rest)],
+        {
+            source: [*first.contributions.get(source, nothing), *(column[rank] for rank in rest)]
+            for source, column in second.contributions.items()
+        },
+    )
+
+
+async def _rank(run: Run, surface: str, candidates: Candidates, count: int, candidates_per_source: int) -> Ranked:
     request = RankRequest(
         bundle_version=run.version,
         surface=surface,

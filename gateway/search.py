@@ -33,7 +33,7 @@ class Search:
             "search", request.offset, count_of(request), self.candidates_per_source, explain=request.explain
         )
         search = SearchRequest(
-            count=wanted.candidates,
+            count=wanted.depths[-1],
             content=meaning.content,
             text=request.query,
             exclude_item_ids=request.exclude_item_ids,

@@ -62,7 +62,7 @@ async def _find(run: Run, item_id: str) -> ItemRecord:
 def _search(request: SimilarItemsRequest, wanted: Wanted, item: ItemRecord) -> SearchRequest:
     """As for somebody who took this one item and nothing else."""
     return SearchRequest(
-        count=wanted.candidates,
+        count=wanted.depths[-1],
         factors=item.factors,
         content=item.content,
         history=History(item_ids=[request.item_id], weights=pack_floats([1.0]), timestamps=pack_doubles([0.0])),

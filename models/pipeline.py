@@ -14,8 +14,9 @@ from models.encoder import Encoder
 from models.histories import SEEN_LIMIT
 from models.shard import ItemShard, Query
 
-# Candidates a source proposes over all shards. A page that ends further down asks for as many as it ends at.
+# Candidates a source proposes over all shards; for what comes behind all of theirs, the second number.
 CANDIDATES_PER_SOURCE: Final = 200
+MOST_CANDIDATES_PER_SOURCE: Final = 1_000
 
 
 class LocalRecommender:
@@ -66,13 +67,26 @@ class LocalRecommender:
         return Query(content=contents[0], text=text, count=candidates_per_source(count), exclude=exclude)
 
     def ranked(self, surface: str, query: Query, count: int) -> list[tuple[str, float]]:
-        """The shards' candidates in the blend's order."""
+        """The shards' candidates in the blend's order: those of the first pages, then what a longer list has beside.
+
+        The scores of the latter are lowered together until none is above those before.
+        """
         found = self.shard.search(query)
-        ranked = self.blend.rank(surface, found.item_ids, found.scores, count, query.count)
-        ids = [found.item_ids[place] for place in ranked.order.tolist()]
-        return list(zip(ids, ranked.scores.tolist(), strict=True))
+
+        def ranked(count: int, candidates: int) -> list[tuple[str, float]]:
+            ranked = self.blend.rank(surface, found.item_ids, found.scores, count, candidates)
+            ids = [found.item_ids[place] for place in ranked.order.tolist()]
+            return list(zip(ids, ranked.scores.tolist(), strict=True))
+
+        first = ranked(count, min(query.count, CANDIDATES_PER_SOURCE))
+        if len(first) == count or query.count <= CANDIDATES_PER_SOURCE:
+            return first
+        taken = {item for item, _ in first}
+        rest = [each for each in ranked(0, query.count) if each[0] not in taken][: count - len(first)]
+        lowered = max(0.0, rest[0][1] - first[-1][1]) if first and rest else 0.0
+        return first + [(item, score - lowered) for item, score in rest]
 
 
 def candidates_per_source(count: int) -> int:
     """How many candidates to ask of each source for a page that ends at `count`."""
-    return max(CANDIDATES_PER_SOURCE, count)
+    return CANDIDATES_PER_SOURCE if count <= CANDIDATES_PER_SOURCE else max(MOST_CANDIDATES_PER_SOURCE, count)

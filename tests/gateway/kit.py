@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import numpy as np
 from google.protobuf.message import Message
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -17,6 +18,7 @@ from gateway.service import Environment, Recommender
 from gateway.settings import Settings, UpstreamSettings
 from gateway.upstreams import Upstreams, shard_of
 from gateway.versions import Versions
+from models.blend import Blend
 from recmesh.mesh.backend import Surroundings
 from recmesh.mesh.resolver import EndpointAddress
 from recmesh.ops.health import Health
@@ -150,9 +152,13 @@ class FakeRanking(RankingBase):
     def __init__(self) -> None:
         self.requests: list[ranking_pb2.RankRequest] = []
         self.factor = 1.0
+        self.blend: Blend | None = None
+        """Ranks instead, as the service does."""
 
     async def rank(self, request: ranking_pb2.RankRequest, context: Context) -> ranking_pb2.RankResponse:
         self.requests.append(request)
+        if self.blend:
+            return self._blended(self.blend, request)
         columns = {
             column.source: [0.0 if math.isnan(score) else score * self.factor for score in floats(column.scores)]
             for column in request.sources
@@ -168,6 +174,19 @@ class FakeRanking(RankingBase):
             contributions=[
                 SourceScores(source=source, scores=pack_floats(scores[place] for place in order))
                 for source, scores in columns.items()
+            ],
+        )
+
+    def _blended(self, blend: Blend, request: ranking_pb2.RankRequest) -> ranking_pb2.RankResponse:
+        scores = {column.source: np.array(floats(column.scores), np.float32) for column in request.sources}
+        depth = request.candidates_per_source
+        ranked = blend.rank(request.surface, request.item_ids, scores, request.count, depth)
+        return ranking_pb2.RankResponse(
+            bundle_version=request.bundle_version,
+            order=pack_ints(ranked.order),
+            scores=pack_floats(ranked.scores),
+            contributions=[
+                SourceScores(source=source, scores=pack_floats(added)) for source, added in ranked.contributions.items()
             ],
         )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from gateway.columns import floats
+from models.blend import Blend
 from recmesh.rpc import Context, Status
 from recmesh.v1.common_pb2 import Item
 from recmesh.v1.recommender_pb2 import HistoryItem, PutItemsRequest, RecommendRequest, RecommendResponse
@@ -68,8 +71,33 @@ def test_every_shard_is_asked_for_the_configured_number_of_candidates_and_rankin
     assert [search.count for search in mesh.searches()] == [200, 200]
     assert [request.candidates_per_source for request in mesh.ranking.requests] == [200]
     mesh.answer(mesh.ask.recommend(ask(offset=400, count=100)))
-    assert [search.count for search in mesh.searches()][1::2] == [500, 500]
-    assert mesh.ranking.requests[1].candidates_per_source == 500
+    assert [search.count for search in mesh.searches()][1::2] == [1_000, 1_000]
+    assert [request.candidates_per_source for request in mesh.ranking.requests[1:]] == [200, 1_000]
+
+
+@pytest.mark.parametrize("ranking_is_away", [False, True])
+@pytest.mark.parametrize("diversity", [0.0, 0.5])
+def test_pages_make_up_the_list_they_are_pages_of(diversity: float, ranking_is_away: bool) -> None:
+    """Which candidates there are decides how they are scored, and the first pages ask for fewer than later ones."""
+    rng = random.Random(3)
+    films = [
+        Film(f"film-{i:03}", popularity=rng.random(), taste=(rng.uniform(-1, 1), rng.uniform(-1, 1)))
+        for i in range(120)
+    ]
+    fresh = [Film(f"fresh-{i}", taste=(rng.random(), rng.random()), is_new=True) for i in range(5)]
+    mesh = Mesh([*films, *fresh], candidates_per_source=20)
+    mesh.ranking.blend = Blend({"recommend": {"ials": 0.5, "popularity": 0.5}})
+    if ranking_is_away:
+        mesh.down("ranking")
+    mesh.history("ripley", "film-000")
+
+    def page(offset: int, count: int) -> RecommendResponse:
+        return mesh.answer(mesh.ask.recommend(ask(offset=offset, count=count, diversity=diversity)))
+
+    pages = [item.id for offset in range(0, 130, 10) for item in page(offset, 10).items]
+    assert len(pages) == len(set(pages)) == 124
+    if not diversity:  # its windows are of the size of pages
+        assert pages == ids(page(0, 130))
 
 
 def test_seen_items_are_left_out_unless_asked_for() -> None:

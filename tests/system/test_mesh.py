@@ -22,22 +22,27 @@ def ids(answer: Recommendations) -> list[str]:
     return [each.id for each in answer.items]
 
 
-def test_the_mesh_gives_the_lists_of_the_batch_command(bundle: Path, client: blocking.Client, tmp_path: Path) -> None:
-    users = [str(number) for number in range(1, 611, 6)][:100]
+@pytest.mark.parametrize(("amount", "count"), [(100, 20), (3, 1_000)])
+def test_the_mesh_gives_the_lists_of_the_batch_command(
+    bundle: Path, client: blocking.Client, tmp_path: Path, amount: int, count: int
+) -> None:
+    users = [str(number) for number in range(1, 611, 6)][:amount]
     (tmp_path / "users.txt").write_text("\n".join(users) + "\n")
     command = [sys.executable, "-m", "training", "recommend", str(bundle), "--users", str(tmp_path / "users.txt")]
-    subprocess.run([*command, "--count", "20", "--out", str(tmp_path / "lists.tsv")], cwd=ROOT, check=True)
+    subprocess.run([*command, "--count", str(count), "--out", str(tmp_path / "lists.tsv")], cwd=ROOT, check=True)
     lists = [line.split("\t") for line in (tmp_path / "lists.tsv").read_text().splitlines()]
     assert [each[0] for each in lists] == users
     for user, *expected in lists:
-        assert len(expected) == 20
-        assert ids(client.recommend(user, count=20)) == expected, f"user {user}"
+        assert len(expected) == count
+        assert ids(client.recommend(user, count=count)) == expected, f"user {user}"
 
 
 def test_pages_are_the_whole_list_in_pieces(client: blocking.Client) -> None:
-    whole = ids(client.recommend("7", count=30))
+    whole = ids(client.recommend("7", count=1_000))
     assert ids(client.recommend("7", count=10)) == whole[:10]
-    assert ids(client.recommend("7", count=20, offset=10)) == whole[10:]
+    assert [
+        page for offset in range(0, 1_000, 100) for page in ids(client.recommend("7", count=100, offset=offset))
+    ] == whole
 
 
 def test_a_recorded_event_changes_the_next_answer(client: blocking.Client) -> None:
