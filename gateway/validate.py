@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from google.protobuf.struct_pb2 import Struct
+
 from recmesh.rpc import RpcError, Status
 from recmesh.v1.common_pb2 import Event, Item
 from recmesh.v1.recommender_pb2 import HistoryItem, RecommendRequest, SearchItemsRequest, SimilarItemsRequest
@@ -41,7 +43,7 @@ def check_id(field: str, value: str) -> None:
     size = len(value.encode())
     if not 1 <= size <= ID_BYTES:
         was = "is empty" if not size else f"is {size:,} bytes long"
-        raise invalid(f"{field} {was}; an id has 1 to {ID_BYTES} bytes of UTF-8")
+        raise invalid(f"{field} {was}; it must have 1 to {ID_BYTES} bytes of UTF-8")
 
 
 def check_ids(field: str, values: Sequence[str], most: int) -> None:
@@ -126,9 +128,21 @@ def check_items(items: Sequence[Item]) -> None:
         check_bytes(f"{field}.text", item.text, TEXT_BYTES)
         check_ids(f"{field}.categories", item.categories, CATEGORIES)
         check_time(f"{field}.created", item.created)
-        if (size := item.attributes.ByteSize()) > ATTRIBUTE_BYTES:
-            raise invalid(f"{field}.attributes take {size:,} bytes; at most {ATTRIBUTE_BYTES:,} are allowed")
+        _check_attributes(f"{field}.attributes", item.attributes)
     _check_distinct(item.id for item in items)
+
+
+def _check_attributes(field: str, attributes: Struct) -> None:
+    if (size := attributes.ByteSize()) > ATTRIBUTE_BYTES:
+        raise invalid(f"{field} take {size:,} bytes; at most {ATTRIBUTE_BYTES:,} are allowed")
+    for name, value in attributes.fields.items():
+        place, kind = f"{field}[{_shown(name)}]", value.WhichOneof("kind")
+        if kind == "struct_value":
+            raise invalid(f"{place} is a table; give each of its parts as an attribute")
+        if kind == "list_value" and any(each.WhichOneof("kind") != "string_value" for each in value.list_value.values):
+            raise invalid(f"{place} is a list with other things than texts; a list may hold texts only")
+        if kind == "number_value" and not math.isfinite(value.number_value):
+            raise invalid(f"{place} is {value.number_value}; it must be a finite number")
 
 
 def _check_distinct(ids: Iterable[str]) -> None:

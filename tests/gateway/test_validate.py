@@ -50,15 +50,15 @@ def item(**fields: Any) -> pb.PutItemsRequest:
     return pb.PutItemsRequest(items=[Item(**{"id": "i", **fields})])
 
 
-def attributes(size: int) -> Struct:
+def attributes(value: Any) -> Struct:
     fields = Struct()
-    fields.update({"note": "x" * size})
+    fields.update({"note": value})
     return fields
 
 
 WRONG: list[tuple[Any, str]] = [
     (recommend(user_id=""), "user_id is empty; give a user_id of 1 to 256 bytes, or a history"),
-    (recommend(user_id=LONG), "user_id is 257 bytes long; an id has 1 to 256 bytes of UTF-8"),
+    (recommend(user_id=LONG), "user_id is 257 bytes long; it must have 1 to 256 bytes of UTF-8"),
     (recommend(user_id="é" * 129), "user_id is 258 bytes long"),
     (recommend(count=0), "count is 0; it must be 1 to 1,000"),
     (recommend(count=-1), "count is -1; it must be 1 to 1,000"),
@@ -72,7 +72,7 @@ WRONG: list[tuple[Any, str]] = [
     (recommend(diversity=math.nan), "diversity is nan"),
     (recommend(query_text="x" * 4097), "query_text is 4,097 bytes long; at most 4,096 are allowed"),
     (recommend(filter="x" * 16_385), "filter is 16,385 bytes long"),
-    (recommend(exclude_item_ids=["a", ""]), "exclude_item_ids[1] is empty; an id has 1 to 256 bytes of UTF-8"),
+    (recommend(exclude_item_ids=["a", ""]), "exclude_item_ids[1] is empty; it must have 1 to 256 bytes of UTF-8"),
     (recommend(exclude_item_ids=[LONG]), "exclude_item_ids[0] is 257 bytes long"),
     (recommend(exclude_item_ids=["a"] * 10_001), "exclude_item_ids has 10,001 entries; at most 10,000 are allowed"),
     (recommend(history=[pb.HistoryItem()]), "history[0].item_id is empty"),
@@ -110,7 +110,10 @@ WRONG: list[tuple[Any, str]] = [
     (item(categories=[""]), "items[0].categories[0] is empty"),
     (item(categories=["c"] * 101), "items[0].categories has 101 entries"),
     (item(created=-1), "items[0].created is -1.0"),
-    (item(attributes=attributes(20_000)), "items[0].attributes take 20,0"),
+    (item(attributes=attributes("x" * 20_000)), "items[0].attributes take 20,0"),
+    (item(attributes=attributes({"a": 1})), "items[0].attributes['note'] is a table; give each of its parts"),
+    (item(attributes=attributes(["a", 1])), "items[0].attributes['note'] is a list with other things than texts"),
+    (item(attributes=attributes(math.nan)), "items[0].attributes['note'] is nan; it must be a finite number"),
     (pb.PutItemsRequest(items=[Item(id="i")] * 2), "items[1].id 'i' is that of items[0] too; put an item once"),
     (pb.PutItemsRequest(items=[Item(id=str(i)) for i in range(101)]), "items has 101 entries"),
     (pb.DeleteItemsRequest(item_ids=["a", ""]), "item_ids[1] is empty"),
@@ -145,6 +148,7 @@ def test_what_is_not_allowed_is_refused_by_name(request_: Any, message: str) -> 
         pb.RecordFeedbackRequest(),
         pb.RecordFeedbackRequest(events=[Event(user_id="u", item_id="i")] * 1_000),
         item(title="x" * 4_096, text="x" * 65_536, categories=["c"] * 100),
+        *(item(attributes=attributes(value)) for value in ("x", 1.5, True, None, ["a", "b"], [])),
         pb.GetHistoryRequest(user_id="u", count=1000),
     ],
 )
