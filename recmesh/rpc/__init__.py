@@ -6,7 +6,8 @@ headers, sniff, address       contexts and outcomes as metadata; other protocols
 connection*                   calls over one connection, whatever loop owns it
 endpoint                      calls to one address, over a connection that is made again when lost
 tx, aio, blocking             all this under Twisted, under asyncio, and on a plain socket
-tx_transport, outlet          where their connections' bytes go
+tx_clock, tx_transport, outlet, steps
+                              their parts: a reactor's time, where bytes go, coroutines gone on with
 """
 
 from recmesh.rpc.call import Call, Channel, Context, Filter, Handlers, Method, Service, stack

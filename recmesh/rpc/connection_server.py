@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextvars import Context as Variables
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
-from types import coroutine
 from typing import Any
 
 from google.protobuf.message import Message
@@ -19,6 +17,7 @@ from recmesh.rpc.headers import context_of, deadline_of, library_status, microse
 from recmesh.rpc.session_server import ServerSession
 from recmesh.rpc.sniff import UPGRADE_REQUIRED, Spoken, spoken
 from recmesh.rpc.status import RpcError, Status
+from recmesh.rpc.steps import finish
 from recmesh.wire.v1 import wire_pb2 as wire
 
 log = logging.getLogger(__name__)
@@ -236,29 +235,3 @@ class ServerConnection(Connection):
 
 async def _await(work: Awaitable[Message]) -> Message:
     return await work
-
-
-async def finish(work: Coroutine[Any, Any, Message], variables: Variables, awaited: object) -> Message:
-    """The result of a coroutine whose first step was taken and waits for `awaited`."""
-    return await _steps(work, variables, awaited)
-
-
-@coroutine
-def _steps(
-    work: Coroutine[Any, Any, Message], variables: Variables, awaited: object
-) -> Generator[object, Any, Message]:
-    """Takes every step in the context of the first, so that the work sees the variables it has set."""
-    try:
-        while True:
-            try:
-                value = yield awaited
-            except GeneratorExit:
-                work.close()
-                raise
-            except BaseException as error:
-                awaited = variables.run(work.throw, error)
-            else:
-                awaited = variables.run(work.send, value)
-    except StopIteration as stop:
-        result: Message = stop.value
-        return result

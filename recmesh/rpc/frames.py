@@ -27,6 +27,8 @@ CEILING_MAX_FRAME = 1 << 20  # a larger frame would hold up the frames of other 
 DEFAULT_MAX_FRAME = 65_536
 DEFAULT_MAX_MESSAGE = 4 << 20
 DEFAULT_MAX_CALLS = 1_024
+DEFAULT_CALL_WINDOW = 256 << 10
+DEFAULT_CONNECTION_WINDOW = 4 << 20
 
 
 class ProtocolError(Exception):

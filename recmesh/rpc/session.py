@@ -14,13 +14,14 @@ from google.protobuf.message import DecodeError, Message
 
 from recmesh.rpc import frames
 from recmesh.rpc.events import Broken, Event, GoingAway, Greeted, Ponged, Reply
+from recmesh.rpc.flow import Flow
 from recmesh.rpc.frames import ACK, END_STREAM, MAX_META, MORE, Frame, FrameReader, Limits, ProtocolError, encode
 from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
 VERSION = 1
 WINDOW = 2**31 - 1  # payload bytes a peer may send ahead: windows bound nothing, max_message bounds what is held
-CREDIT_AT = 2 << 20  # half of the default connection window: a peer that counts credit never waits for it
+CREDIT_AT = frames.DEFAULT_CONNECTION_WINDOW // 2  # half a window, so that a peer that counts credit never waits
 PARTIAL_MESSAGES = 4  # unfinished messages held for one peer, in whole ones; without a bound it could fill the memory
 PING_SPACING = 5.0  # seconds; PINGs closer than this, with no call between, are strikes
 PING_STRIKES = 3
@@ -69,7 +70,7 @@ class Session:
             build=build,
         )
         self._crc = False
-        self._peer_frame = frames.DEFAULT_MAX_FRAME
+        self._flow = Flow()
         self._peer_message = frames.DEFAULT_MAX_MESSAGE
         self._peer_calls = frames.DEFAULT_MAX_CALLS
         self._reader = FrameReader(limits.max_frame)
@@ -145,17 +146,21 @@ class Session:
         size = hello.max_frame or frames.DEFAULT_MAX_FRAME
         if size < MAX_META:
             raise ProtocolError(f"max_frame is {size}, too little for {MAX_META} bytes of metadata")
-        self._peer_frame = min(size, frames.CEILING_MAX_FRAME)
         self._peer_message = hello.max_message or frames.DEFAULT_MAX_MESSAGE
         self._peer_calls = hello.max_concurrent_calls or frames.DEFAULT_MAX_CALLS
         self._crc = hello.crc and self._limits.crc
         self.peer = hello
         self._events.append(Greeted(hello))
+        self._reply(self._flow.greeted(hello, self._crc))
 
     def _on_window(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
-        """Credit is not counted: it bounds what this end may send, and messages are sent whole."""
         if len(payload) != 4:
             raise ProtocolError(f"a WINDOW of {len(payload)} bytes; it takes 4")
+        credit = int.from_bytes(payload, "big")
+        if not call_id or call_id in self._flow.waiting:
+            self._reply(self._flow.credit(call_id, credit))
+        else:
+            self._credit_ahead(call_id, credit)
 
     def _on_ping(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
         _of_connection(call_id)
@@ -186,6 +191,13 @@ class Session:
         """Forgets the calls of this end that a peer going away never looked at."""
         return ()
 
+    def _credit_ahead(self, call_id: int, credit: int) -> None:
+        """Keeps credit for a call whose message is not there yet; too late for any other call, it is of no use."""
+
+    def _reply(self, data: bytes) -> None:
+        if data:
+            self._events.append(Reply(data))
+
     def _data_came(self, size: int) -> None:
         """A frame of a call, with `size` bytes of payload: they earn credit, and PINGs before it are forgotten."""
         self._strikes = 0
@@ -215,15 +227,6 @@ class Session:
     def _forget(self, partial: Partial | None) -> None:
         if partial is not None:
             self._partial_bytes -= len(partial.data)
-
-    def _pieces(self, payload: bytes, room: int) -> tuple[list[memoryview], memoryview]:
-        """`payload` cut into pieces the peer takes in one frame, and a last one of at most `room` bytes."""
-        view, size = memoryview(payload), self._peer_frame
-        cuts: list[memoryview] = []
-        while len(view) > room:
-            cuts.append(view[:size])
-            view = view[size:]
-        return cuts, view
 
 
 def _of_connection(call_id: int) -> None:

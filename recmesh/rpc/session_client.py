@@ -35,18 +35,23 @@ class ClientSession(Session):
             raise self._why_unsendable(header, payload)
         if not self.takes_calls:
             raise unsent(Status.UNAVAILABLE, "this connection takes no more calls")
+        size, flow = len(payload), self._flow
+        whole = len(header) + size <= flow.whole and size <= flow.window
+        if flow.full and not whole:
+            raise unsent(Status.RESOURCE_EXHAUSTED, "too many requests wait until the server takes more bytes")
         call_id = self._next_id
         self._next_id += 2
         self._open[call_id] = None
-        if len(header) + len(payload) <= self._peer_frame:
-            return call_id, encode(frames.CALL, call_id, header, payload, END_STREAM, crc=self._crc)
-        return call_id, self._cut_call(call_id, header, payload)
+        if not whole:
+            return call_id, flow.open(call_id, header, payload)
+        flow.window -= size
+        return call_id, encode(frames.CALL, call_id, header, payload, END_STREAM, crc=self._crc)
 
     def cancel(self, call_id: int, why: wire.Cancel.Why) -> bytes:
         """Nothing, if the call has ended already. Whatever still comes for it is dropped."""
         if call_id not in self._open:
             return b""
-        self._forget(self._open.pop(call_id))
+        self._close(call_id)
         meta = wire.Cancel(why=why).SerializeToString()
         return encode(frames.CANCEL, call_id, meta, crc=self._crc)
 
@@ -57,15 +62,6 @@ class ClientSession(Session):
             message = f"the request is over the {self._peer_message} bytes that the server accepts"
             return unsent(Status.RESOURCE_EXHAUSTED, message)
         return unsent(Status.UNAVAILABLE, f"{self._peer_calls} calls are open on this connection, as many as it takes")
-
-    def _cut_call(self, call_id: int, header: bytes, payload: bytes) -> bytes:
-        room = self._peer_frame - len(header)
-        first, rest = payload[:room], payload[room:]
-        out = [encode(frames.CALL, call_id, header, first, MORE, crc=self._crc)]
-        pieces, last = self._pieces(rest, self._peer_frame)
-        out += [encode(frames.MESSAGE, call_id, payload=piece, flags=MORE, crc=self._crc) for piece in pieces]
-        out.append(encode(frames.MESSAGE, call_id, payload=last, flags=END_STREAM, crc=self._crc))
-        return b"".join(out)
 
     def _is_open(self, call_id: int) -> bool:
         """Whether anyone still waits for it; an id that was never used is an error."""
@@ -89,8 +85,7 @@ class ClientSession(Session):
             if fault is not None and not status.code:
                 status = _unusable(fault)
             payload = bytes(partial.data)
-            self._forget(partial)
-        del self._open[call_id]
+        self._close(call_id)
         self._events.append(StatusReceived(call_id, status, payload))
 
     def _on_message(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
@@ -108,14 +103,22 @@ class ClientSession(Session):
     def _on_cancel(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
         why = parse(wire.Cancel, meta).why
         if self._is_open(call_id):
-            self._forget(self._open.pop(call_id))
+            self._close(call_id)
             self._events.append(Withdrawn(call_id, why))
+
+    def _close(self, call_id: int) -> None:
+        self._forget(self._open.pop(call_id))
+        if self._flow.waiting:
+            self._flow.drop(call_id)
+
+    def _credit_ahead(self, call_id: int, credit: int) -> None:
+        self._is_open(call_id)  # its request has left already
 
     def _refused(self, last_call_id: int) -> tuple[int, ...]:
         self.leaving = True
         refused = tuple(call_id for call_id in self._open if call_id > last_call_id)
         for call_id in refused:
-            self._forget(self._open.pop(call_id))
+            self._close(call_id)
         return refused
 
 
