@@ -115,7 +115,7 @@ def fit_bundle(
     """
     fitted = fit_models(interactions, items, config, progress)
     settings = {
-        **asdict(config),
+        **fitted.parts.config,
         "event_weights": dict(event_weights),
         "candidates_per_source": CANDIDATES_PER_SOURCE,
     }
@@ -185,11 +185,13 @@ def _fit_parts(
     data: Interactions, items: Sequence[ItemInfo], texts: _Texts, config: FitConfig, progress: Progress, label: str
 ) -> Parts:
     """Everything of a bundle but the blend's weights."""
+    taken = matrix_of(data)
+    config = replace(config, ials=ials.settled(config.ials, taken))
     parts = Parts(asdict(config))
     _add_texts(parts, texts)
-    _add_factors(parts, data, texts, config, progress, label)
+    _add_factors(parts, taken, texts, config, progress, label)
     with progress.stage(f"item-kNN{label}", len(items)) as stage:
-        itemknn.fit(matrix_of(data), config.itemknn, stage.advance).add_to(parts, "itemknn")
+        itemknn.fit(taken, config.itemknn, stage.advance).add_to(parts, "itemknn")
     with progress.stage(f"transitions{label}", len(items)) as stage:
         transitions.fit(data, config.transitions, stage.advance).add_to(parts, "transitions")
     parts.arrays["popularity"] = popularity.fit(data, config.popularity)
@@ -207,14 +209,11 @@ def _add_texts(parts: Parts, texts: _Texts) -> None:
     parts.arrays["item_contents"] = content.unit_rows(np.asarray(texts.vectors @ texts.projection, np.float32))
 
 
-def _add_factors(
-    parts: Parts, data: Interactions, texts: _Texts, config: FitConfig, progress: Progress, label: str
-) -> None:
+def _add_factors(parts: Parts, taken: Matrix, texts: _Texts, config: FitConfig, progress: Progress, label: str) -> None:
     """Factors learnt from users; items nobody took stand where their text lets expect them."""
-    taken = matrix_of(data)
     with progress.stage(f"iALS{label}", ials.rows_to_solve(taken, config.ials)) as stage:
         users, items = ials.fit(taken, config.ials, np.random.default_rng(config.seed), stage.advance)
-    counts = np.bincount(data.items, minlength=len(data.item_ids)).astype(np.float32)
+    counts = np.bincount(taken.indices, minlength=taken.shape[1]).astype(np.float32)
     with progress.stage(f"texts to factors{label}", config.content.steps) as stage:
         mapping = content.fit_factor_map(texts.vectors, items, counts, config.content, stage.advance)
     expected = np.asarray(texts.vectors @ mapping, np.float32)

@@ -9,7 +9,7 @@ import pytest
 
 from models import ials
 from models.data import Float32
-from models.ials import FEW, IalsConfig, Solver
+from models.ials import FEW, IalsConfig, Solver, settled
 from models.sparse import Matrix, matrix, matrix_of
 from tests.models.worlds import checkerboard
 
@@ -97,6 +97,38 @@ def test_the_colours_of_a_checkerboard_come_apart() -> None:
     scores = users @ factors.T
     same = (np.arange(len(users))[:, None] - np.arange(len(items))[None, :]) % 2 == 0
     assert scores[same].min() > scores[~same].max() + 0.3
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.01])
+@pytest.mark.parametrize("crowd", [0, 4000], ids=["dense", "sparse"])
+def test_the_default_regularisation_leaves_something_of_any_data(weight: float, crowd: int) -> None:
+    """Two groups of users with items of their own, alone or among many items and users that tell nothing."""
+    rows = np.repeat(np.arange(40), 8)
+    columns = (np.tile(np.arange(8), 40) * 2 + rows % 2) % 16
+    values = np.full(len(rows), weight, np.float32)
+    taken = matrix(rows, columns, values, (40 + crowd, 16 + crowd))
+    config = settled(IalsConfig(dimension=4, steps=6), taken)
+    users, items = ials.fit(taken, config, np.random.default_rng(0), nothing)
+    scores = users[:40] @ items[:16].T
+    same = (np.arange(40)[:, None] - np.arange(16)[None, :]) % 2 == 0
+    assert scores[same].min() > 0.3 * weight and scores[same].min() > 3 * np.abs(scores[~same]).max()
+
+
+def test_a_regularisation_that_is_set_stays() -> None:
+    assert settled(CONFIG, ratings()) is CONFIG
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0])
+def test_nothing_but_dislikes_leaves_finite_factors(weight: float) -> None:
+    taken = matrix(np.arange(5), np.arange(5), np.full(5, weight, np.float32), (5, 5))
+    config = settled(IalsConfig(dimension=4), taken)
+    users, items = ials.fit(taken, config, np.random.default_rng(0), nothing)
+    assert np.isfinite(users).all() and np.isfinite(items).all()
+
+
+def test_an_unsettled_regularisation_is_not_taken_for_none() -> None:
+    with pytest.raises(ValueError, match="not settled"):
+        Solver.on(np.eye(3, dtype=np.float32), IalsConfig(dimension=3)).penalty(1.0)
 
 
 def test_a_dislike_lowers_and_a_like_raises() -> None:
