@@ -110,13 +110,15 @@ def test_blocks_do_not_change_the_neighbours(monkeypatch: pytest.MonkeyPatch) ->
 def test_transitions_count_the_steps_after_an_item() -> None:
     # One user goes 0, 1, 2, 3; a second one 1, 2, and dislikes 0.
     data = interactions([(0, 0), (0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 0)], 2, 4, [1, 1, 0.5, 1, 1, 1, -1])
-    config = transitions.TransitionsConfig(window=2, decay=0.5, popularity_exponent=1.0)
+    config = transitions.TransitionsConfig(window=2, decay=0.5, popularity_exponent=1.0, source_exponent=0.0)
     found = dense(transitions.fit(data, config, nothing), 4)
     expected = np.zeros((4, 4))
     expected[0, 1], expected[0, 2] = 1, 0.5 * 0.5
     expected[1, 2], expected[1, 3] = 0.5 + 1, 0.5
     expected[2, 3] = 1
     np.testing.assert_allclose(found, expected / np.array([2, 2, 2, 1]), rtol=1e-6)
+    shared = dense(transitions.fit(data, replace(config, source_exponent=0.5), nothing), 4)
+    np.testing.assert_allclose(shared, found / np.sqrt([2, 2, 2, 1])[:, None], rtol=1e-6)
 
 
 def test_transitions_do_not_cross_from_one_user_to_the_next() -> None:
