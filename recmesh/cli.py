@@ -64,6 +64,8 @@ def _remedy(error: RpcError) -> str:
         return " (--timeout gives it longer)"
     if error.status is Status.UNAVAILABLE and error.processed is Processed.NOT_SENT:
         return " (--gateway or RECMESH_GATEWAY give another address)"
+    if error.status is Status.UNIMPLEMENTED:
+        return " (--gateway and RECMESH_GATEWAY must give the address of a gateway, no older than this command)"
     return ""
 
 

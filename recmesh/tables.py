@@ -11,6 +11,7 @@ from typing import Final
 from recmesh import client as values
 
 GAP: Final = "  "
+JOINERS: Final = "\u200c\u200d"  # within words of Persian and Hindi, and within emoji: without width or harm
 LEAST: Final = 8  # columns of a text that is cut: fewer say nothing
 
 
@@ -32,7 +33,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str | int | float]], wid
 
 def plain(text: str) -> str:
     """On one line, and without what a terminal would take for a command."""
-    return "".join(each if each.isprintable() else " " for each in text)
+    return "".join(each if each.isprintable() or each in JOINERS else " " for each in text)
 
 
 def _cell(value: str | int | float) -> str:
@@ -47,10 +48,16 @@ def columns(text: str) -> int:
 
 
 def _columns_of(letter: str) -> int:
-    """Letters of East Asia take two, combining marks none."""
+    """Letters of East Asia take two, marks and joiners none."""
     if letter.isascii():
         return 1
-    return 0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+    return (
+        0
+        if letter in JOINERS or unicodedata.category(letter) in ("Mn", "Me")
+        else 2
+        if unicodedata.east_asian_width(letter) in "WF"
+        else 1
+    )
 
 
 def _fit(text: str, wide: int, right: bool) -> str:
@@ -77,7 +84,7 @@ def answer(given: values.Answer, width: int | None = None) -> str:
         for place, item in enumerate(given.items, 1)
     ]
     shown = table(("", "title", "item", "score", "why" if explained else "from"), rows, width)
-    return "\n".join([shown if rows else "no item fulfils this", *shortcomings(given)])
+    return "\n".join([shown if rows else "no item was found", *shortcomings(given)])
 
 
 def shortcomings(given: values.Answer) -> list[str]:

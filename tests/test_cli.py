@@ -98,7 +98,7 @@ def test_an_unknown_user_is_told_of_popular_items_only_where_there_are_some(
     mesh: Mesh, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["recommend", "nobody", "--filter", "year = 1"]) == 0
-    assert capsys.readouterr().out == "user nobody is unknown\n\nno item fulfils this\n"
+    assert capsys.readouterr().out == "user nobody is unknown\n\nno item was found\n"
     assert cli.main(["recommend", "nobody", "--query", "space"]) == 0
     assert capsys.readouterr().out.startswith("user nobody is unknown\n\n   title")
 
@@ -133,7 +133,7 @@ def test_similar_and_search_print_tables(mesh: Mesh, capsys: pytest.CaptureFixtu
         pb.SearchItemsRequest(query="space opera", count=10),
     ]
     assert cli.main(["search", "nothing"]) == 0
-    assert capsys.readouterr().out == "no item fulfils this\n"
+    assert capsys.readouterr().out == "no item was found\n"
 
 
 def test_json_is_one_object_with_the_fields_of_the_answer(mesh: Mesh, capsys: pytest.CaptureFixture[str]) -> None:
@@ -331,6 +331,12 @@ def test_a_mesh_that_answers_unavailable_is_left_to_speak_for_itself(
     mesh.failures.append(error)
     assert cli.main(["status"]) == 1
     assert capsys.readouterr().err == "recmesh: UNAVAILABLE: no bundle is loaded everywhere\n"
+
+
+def test_an_address_that_is_no_gateways_names_the_remedy(mesh: Mesh, capsys: pytest.CaptureFixture[str]) -> None:
+    mesh.failures.append(RpcError(Status.UNIMPLEMENTED, "not served", processed=Processed.REFUSED))
+    assert cli.main(["status"]) == 1
+    assert "--gateway and RECMESH_GATEWAY must give the address of a gateway" in capsys.readouterr().err
 
 
 def test_a_mesh_that_is_slow_names_the_remedy(mesh: Mesh, capsys: pytest.CaptureFixture[str]) -> None:

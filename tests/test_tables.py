@@ -40,6 +40,11 @@ def test_nothing_reaches_the_terminal_as_a_command() -> None:
     assert tables.plain("a\x1b[2Jb\nc\td\u202e") == "a [2Jb c d "
 
 
+def test_what_joins_letters_is_kept_and_takes_no_column() -> None:
+    for text, columns in (("می\u200cشد", 4), ("👩\u200d🚀", 4), ("❤\ufe0f", 1)):
+        assert (tables.plain(text), tables.columns(text)) == (text, columns)
+
+
 @given(st.lists(st.tuples(st.text(), st.integers(), st.floats(), st.text()), max_size=5), st.integers(60, 200))
 def test_any_rows_fit(rows: list[tuple[str, int, float, str]], width: int) -> None:
     lines = tables.table(("a", "b", "c", "d"), rows, width).splitlines()
@@ -55,7 +60,7 @@ def answer(*items: RecommendedItem, **changes: object) -> Answer:
 
 
 def test_an_answer_without_items_says_so() -> None:
-    assert tables.answer(answer()) == "no item fulfils this"
+    assert tables.answer(answer()) == "no item was found"
 
 
 def test_an_answer_says_what_is_missing() -> None:

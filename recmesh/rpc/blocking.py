@@ -111,7 +111,7 @@ class Endpoint:
 
     async def __call__(self, call: Call) -> Message:
         if not self._busy.acquire(blocking=False):
-            raise unsent(Status.UNAVAILABLE, "this endpoint is in use; give each thread its own")
+            raise unsent(Status.FAILED_PRECONDITION, "this client is in use; give each thread its own")
         try:
             return self._connected(call.context.deadline).call(call)
         finally:

@@ -86,9 +86,9 @@ class OverASocket(Loopback):
             return error.status, error.processed, error.message
 
         assert await self.in_thread(health, work) == (
-            Status.UNAVAILABLE,
+            Status.FAILED_PRECONDITION,
             Processed.NOT_SENT,
-            "this endpoint is in use; give each thread its own",
+            "this client is in use; give each thread its own",
         )
 
     async def test_a_server_that_has_gone_is_found_out_before_the_next_call(self) -> None:
