@@ -18,6 +18,7 @@ class UpstreamSettings:
     retrieval: tuple[tuple[str, ...], ...]  # the replicas of each shard, in the order of the shards
 
     def __post_init__(self) -> None:
+        owner = dict[str, str]()
         for key, addresses in self._groups():
             if not addresses:
                 raise ValueError(f"{key} names no address; write at least one host:port")
@@ -25,6 +26,10 @@ class UpstreamSettings:
                 check_address(key, address)
             if len(set(addresses)) < len(addresses):
                 raise ValueError(f"{key} names an address twice")
+            for address in addresses:
+                if address in owner:
+                    raise ValueError(f"{key} names {address}, which {owner[address]} names as well")
+                owner[address] = key
 
     def _groups(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield from (("embedding", self.embedding), ("ranking", self.ranking), ("feedback", self.feedback))

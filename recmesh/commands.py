@@ -43,7 +43,8 @@ def recommend(mesh: Client, given: argparse.Namespace) -> Shown:
     )
     who = f"user {given.user}" if given.user else "this history"
     popular = ": these are the popular items" if answer.items and not given.query else ""
-    unknown = "" if answer.personalized else f"{tables.plain(who)} is unknown{popular}\n\n"
+    why = "cannot be looked up at the moment" if "feedback" in answer.degraded else "is unknown"
+    unknown = "" if answer.personalized else f"{tables.plain(who)} {why}{popular}\n\n"
     return answer, lambda width: unknown + tables.answer(answer, width)
 
 

@@ -94,6 +94,14 @@ def test_recommend_says_when_a_user_is_unknown(mesh: Mesh, capsys: pytest.Captur
     assert capsys.readouterr().out.startswith("user nobody is unknown: these are the popular items\n\n")
 
 
+def test_recommend_calls_no_user_unknown_whose_history_cannot_be_read(
+    mesh: Mesh, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["recommend", "unread"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("user unread cannot be looked up at the moment: these are the popular items\n\n")
+
+
 def test_an_unknown_user_is_told_of_popular_items_only_where_there_are_some(
     mesh: Mesh, capsys: pytest.CaptureFixture[str]
 ) -> None:

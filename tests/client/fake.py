@@ -50,6 +50,8 @@ class FakeGateway(RecommenderBase):
         if request.user_id == "partial":
             reply.degraded.append("ranking")
             reply.shards_answered = 1
+        if request.user_id == "unread":
+            reply.degraded.append("feedback")
         return reply
 
     async def similar_items(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:

@@ -53,6 +53,7 @@ def test_the_environment_holds_over_the_file(tmp_path: Path) -> None:
         ("127.0.0.1:7300", "127.0.0.1", 'ranking = "127.0.0.1" is no address'),
         ('["127.0.0.1:7202"]', "[]", "retrieval has a shard without an address"),
         ("127.0.0.1:7202", "127.0.0.1:7200", "retrieval names an address twice"),
+        ("127.0.0.1:7300", "127.0.0.1:7100", "ranking names 127.0.0.1:7100, which embedding names as well"),
         ('[["127.0.0.1:7200", "127.0.0.1:7201"], ["127.0.0.1:7202"]]', "[]", "retrieval names no address"),
         ("ranking", "rankin", "did you mean 'ranking'"),
         ("[upstreams]", "candidates = 5\n[upstreams]", "did you mean 'candidates_per_source'"),
