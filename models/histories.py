@@ -31,12 +31,6 @@ class Histories:
         self._weights = bundle.array("history_weights")
         self._timestamps = bundle.array("history_timestamps")
 
-    def __contains__(self, user_id: str) -> bool:
-        return user_id in self._rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def of(self, user_id: str) -> History | None:
         row = self._rows.get(user_id)
         if row is None:
