@@ -17,8 +17,9 @@ from models.data import Int32
 SENTENCE_BYTES = 4192
 # A character has at most four bytes of UTF-8, and the trainer puts a mark of three in front.
 SENTENCE_CHARACTERS = SENTENCE_BYTES // 4 - 1
-# Control characters and the trainer's own mark for a space: no text means anything by them.
-_UNWANTED = re.compile("[\x00-\x1f\x7f\u2581]+")
+# Control characters, the trainer's own mark for a space, and what it takes for a space: a text of them alone would end
+# it with an error of its own.
+_UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200c\u200e\u200f\u2581\ufeff\ufffd]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def test_pieces_lie_inside_the_vocabulary() -> None:
         assert len(pieces) and pieces.min() >= 0 and pieces.max() < len(tokenizer)
 
 
-@pytest.mark.parametrize("texts", [[], [""], ["\x00\n", "  "]])
+@pytest.mark.parametrize("texts", [[], [""], ["\x00\n", "  "], ["\u200b", "\ufeff\u200e\ufffd"]])
 def test_without_texts_there_is_an_empty_tokenizer(texts: list[str]) -> None:
     tokenizer = Tokenizer(train(texts, SMALL))
     assert len(tokenizer) == 0
