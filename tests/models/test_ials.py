@@ -13,7 +13,8 @@ from models.ials import FEW, IalsConfig, Solver, settled
 from models.sparse import Matrix, matrix, matrix_of
 from tests.models.worlds import checkerboard
 
-CONFIG = IalsConfig(dimension=6, steps=4, regularization=0.05, half_life=0.0)
+REGULARIZATION = 0.05
+CONFIG = IalsConfig(dimension=6, steps=4, regularization=REGULARIZATION, half_life=0.0)
 
 
 def nothing(_: int) -> None: ...
@@ -37,7 +38,7 @@ def solved_one_by_one(factors: Float32, taken: Matrix, config: IalsConfig, expec
         part = slice(taken.indptr[row], taken.indptr[row + 1])
         observed, weights = wide[taken.indices[part]], taken.data[part].astype(np.float64)
         if len(observed):
-            size = config.regularization * (len(observed) + config.unobserved_weight * len(factors))
+            size = REGULARIZATION * (len(observed) + config.unobserved_weight * len(factors))
             left = config.unobserved_weight * wide.T @ wide + (observed.T * np.abs(weights)) @ observed
             left += (size + pull) * np.eye(factors.shape[1])
             rows[row] = np.linalg.solve(left, np.maximum(weights, 0) @ observed + pull * expected[row])
