@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 import types
 import typing
@@ -65,7 +66,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return _convert_tuple(inner, _expect(list, value, where), where)
     if origin is not None:  # Mapping[str, X]
         return {key: _convert(inner[1], one, f"{where}.{key}") for key, one in _expect(dict, value, where).items()}
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) <= 2**53:
         return float(value)
     return _expect(kind, value, where)
 
@@ -88,6 +89,8 @@ _NAMES = {
 
 
 def _expect(kind: type[T], value: Any, where: str) -> T:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigurationProblem(f"{where} must be finite, it is {value!r}")
     if type(value) is not kind:
         raise ConfigurationProblem(f"{where} must be {_NAMES.get(kind, kind.__name__)}, it is {value!r}")
     return value

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import lzma
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,11 +22,13 @@ from training.datasets.rejects import BadRow, Rejects
 from training.datasets.spec import TableSpec
 from training.errors import DatasetError
 
-COMPRESSIONS = ("", ".gz", ".xz")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 TABLE_SUFFIXES = (*DELIMITERS, *JSON_LINES, ".parquet")
 PARQUET_BATCH = 10_000  # rows in memory at once
+MAX_LINE = 16_000_000  # characters: a hundred times the longest description, and what a file without line ends may cost
+
+_FOREIGN = re.compile("[\x00\ud800-\udfff]")  # the zeros of UTF-16, and how undecodable bytes arrive
 
 Row = Mapping[str, Any]
 
@@ -117,6 +120,19 @@ def open_text(path: Path, encoding: str = "utf-8") -> Iterator[IO[str]]:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
+def read_lines(file: IO[str], path: Path) -> Iterator[str]:
+    """The lines of a file, each with its end."""
+    number = 0
+    while line := file.readline(MAX_LINE):
+        number += 1
+        if len(line) == MAX_LINE and line[-1] not in "\r\n":
+            raise DatasetError(
+                f"{path}: line {number:,} is longer than {MAX_LINE:,} characters; "
+                "write a row a line, and name the file by its format"
+            )
+        yield line
+
+
 def read_rows(path: Path, spec: TableSpec, rejects: Rejects) -> Iterator[tuple[int, Row]]:
     """Line number and fields of every row that can be parsed; the others go to `rejects`."""
     suffix = Path(plain_name(path.name)).suffix
@@ -133,8 +149,8 @@ def read_rows(path: Path, spec: TableSpec, rejects: Rejects) -> Iterator[tuple[i
 def _csv_rows(path: Path, spec: TableSpec, delimiter: str, rejects: Rejects) -> Iterator[tuple[int, Row]]:
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if spec.quotes else csv.QUOTE_NONE
     with open_text(path, spec.encoding) as file:
-        reader = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
-        header = list(spec.header) or _header(path, reader)
+        reader = csv.reader(read_lines(file, path), delimiter=delimiter, quoting=quoting, strict=True)
+        header = list(spec.header) or _header(path, reader, spec.encoding)
         while True:
             before = reader.line_num
             try:
@@ -155,11 +171,13 @@ def _csv_rows(path: Path, spec: TableSpec, delimiter: str, rejects: Rejects) -> 
             yield before + 1, dict(zip(header, fields, strict=True))
 
 
-def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
+def _header(path: Path, reader: Iterator[list[str]], encoding: str) -> list[str]:
     try:
         names = next(reader, [])
     except csv.Error as error:
         raise DatasetError(f"{path}: the header is not CSV ({error}); describe the file in dataset.toml") from error
+    if _FOREIGN.search(",".join(names)):
+        raise DatasetError(f"{path}: the header is not {encoding}; set encoding in dataset.toml to what it is")
     if len(set(names)) < len(names):
         raise DatasetError(f"{path}: two columns have the same name in the header {', '.join(names)}; rename one")
     return names
@@ -167,7 +185,7 @@ def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
 
 def _json_rows(path: Path, spec: TableSpec, rejects: Rejects) -> Iterator[tuple[int, Row]]:
     with open_text(path, spec.encoding) as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(read_lines(file, path), 1):
             if not line.strip():
                 continue
             rejects.seen(path.name)

@@ -11,6 +11,7 @@ from training.configuration import ConfigurationProblem, build, read_toml, unkno
 from training.errors import DatasetError
 
 DATASET_TOML = "dataset.toml"
+LEAST_WEIGHT, MOST_WEIGHT = 0.001, 1_000.0  # of an event, but for 0: their squares are added up in single precision
 
 # Our names of columns, table by table, and what they are called where nothing else is said; the first found is taken.
 USER: Final = ("user", "user_id", "userId")
@@ -60,8 +61,12 @@ class TableSpec:
     def __post_init__(self) -> None:
         if self.titles not in ("", "movie"):
             raise ValueError(f'titles = "{self.titles}" is not known; leave it out or write "movie"')
-        if len(self.delimiter) > 1:
-            raise ValueError(f'delimiter = "{self.delimiter}" must be one character')
+        if len(self.delimiter) > 1 or self.delimiter in ("\r", "\n", '"'):
+            raise ValueError(f"delimiter {self.delimiter!r} must be one character, and no line end or double quote")
+        if not self.separator:
+            raise ValueError("separator must not be empty")
+        if len(set(self.header)) < len(self.header):
+            raise ValueError(f"header names a column twice: {', '.join(self.header)}")
         if self.scale[0] >= self.scale[1]:
             raise ValueError("scale must be the worst and then the best rating, as in [1, 10]")
 
@@ -79,6 +84,14 @@ class DatasetSpec:
     tags: TableSpec = TableSpec()  # words that users gave to items
     events: TableSpec = TableSpec()  # the exported log of the feedback service: further interactions
     weights: Mapping[str, float] = field(default_factory=dict)  # by type of event, over the built-in ones
+
+    def __post_init__(self) -> None:
+        for event, weight in self.weights.items():
+            if weight and not LEAST_WEIGHT <= abs(weight) <= MOST_WEIGHT:
+                raise ValueError(
+                    f"weights.{event} is {weight}; a like weighs 1, others 0 or {LEAST_WEIGHT} to {MOST_WEIGHT:,.0f} "
+                    "of it, below zero for dislikes"
+                )
 
 
 def read_dataset_toml(directory: Path) -> tuple[DatasetSpec, Mapping[str, Any]]:

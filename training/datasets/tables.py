@@ -11,7 +11,7 @@ from typing import Any
 
 from models.data import AttributeValue, ItemInfo
 from training.datasets import values
-from training.datasets.files import JSON_LINES, Row, open_text, plain_name, read_rows
+from training.datasets.files import JSON_LINES, Row, open_text, plain_name, read_lines, read_rows
 from training.datasets.model import EventColumns
 from training.datasets.rejects import BadRow, Rejects
 from training.datasets.spec import COLUMNS, TableSpec
@@ -106,7 +106,7 @@ def _stars(value: float, scale: tuple[float, float]) -> float:
 def read_sequences(path: Path, spec: TableSpec, rejects: Rejects, into: EventColumns) -> None:
     """Lines of a user and then items, oldest first. The order is the time."""
     with open_text(path, spec.encoding) as file:
-        for line, content in enumerate(file, 1):
+        for line, content in enumerate(read_lines(file, path), 1):
             words = content.split()
             if not words:
                 continue

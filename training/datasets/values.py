@@ -13,6 +13,7 @@ from models.data import AttributeValue
 from training.datasets.rejects import BadRow
 
 MAX_ID_BYTES: Final = 256  # as in every request to the mesh
+LATEST: Final = 253_402_300_800e9  # the end of the year 9999 in nanoseconds, the finest unit that is told apart
 NO_CATEGORY: Final = "(no genres listed)"  # MovieLens writes it for none
 # Written without needless zeros: 007 and 1.10 are names, not numbers.
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]*[1-9])?")
@@ -74,6 +75,8 @@ def timestamp(value: Any) -> float:
         found = _iso_time(value)
     if found < 0:
         raise BadRow("timestamp is before 1970")
+    if found > LATEST:
+        raise BadRow("timestamp is after the year 9999")
     return found
 
 
@@ -119,9 +122,8 @@ def attribute(value: Any, name: str) -> AttributeValue:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):
-        if not math.isfinite(value):
-            raise BadRow(f"{name} is not a finite number")
-        return float(value) if isinstance(value, int) and abs(value) > 2**53 else value
+        found = number(value, name)
+        return found if abs(value) > 2**53 else value
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.datasets.support import lines, read, rejected, rows
+from training.datasets import files
 from training.datasets.reader import read_dataset
 from training.datasets.rejects import ROW_CHARACTERS, Rejects
 from training.errors import DatasetError
@@ -60,6 +61,7 @@ def test_a_missing_column_is_named_with_those_that_are_there(tmp_path: Path) -> 
         ("u,a,9,1", "rating is outside its scale; dataset.toml can give another, as scale = [1, 10]"),
         ("u,a,1,yesterday", "timestamp is neither a Unix time nor an ISO 8601 date"),
         ("u,a,1,-1", "timestamp is before 1970"),
+        ("u,a,1,1e300", "timestamp is after the year 9999"),
         ("u,a,1", "not as many fields as the header"),
         ("u,a,1,1,1", "not as many fields as the header"),
         ('u,"a"b,1,1', "not CSV: ',' expected after '\"'"),
@@ -100,6 +102,32 @@ def test_a_bad_line_of_json_is_written_down(tmp_path: Path, line: str, reason: s
 def test_bytes_of_another_encoding_reject_their_row_alone(tmp_path: Path) -> None:
     dataset = read(tmp_path, {"interactions.csv": GOOD.encode() + b"caf\xe9,a\n"})
     assert dataset.rejected == {"interactions.csv": {"user has bytes that are not of the encoding": 1}}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_a_header_of_another_encoding_is_called_that(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(
+        DatasetError, match=r"interactions\.csv: the header is not utf-8; set encoding in dataset\.toml"
+    ):
+        read(tmp_path, {"interactions.csv": GOOD.encode(encoding)})
+
+
+@pytest.mark.parametrize("name", ["interactions.csv", "interactions.jsonl", "sequences.txt"])
+def test_a_line_without_an_end_does_not_fill_the_memory(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MAX_LINE", 1_000)
+    fits = "user,item\nu,a\n" if name.endswith("csv") else ""
+    with pytest.raises(DatasetError, match=rf"{name}: line {3 if fits else 1} is longer than 1,000 characters"):
+        read(tmp_path, {name: fits + "x" * 1_001})
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "1e400", "-" + "9" * 400])
+def test_a_number_beyond_all_numbers_is_no_attribute(tmp_path: Path, value: str) -> None:
+    items = f'{{"item": "a", "price": {value}}}\n' + lines(*({"item": f"b{n}", "price": 1} for n in range(200)))
+    dataset = read(tmp_path, {"interactions.csv": GOOD, "items.jsonl": items})
+    assert len(dataset.items) == 200
+    assert [one["line"] for one in rejected(tmp_path)] == [1] and "price" in rejected(tmp_path)[0]["reason"]
 
 
 def test_a_named_encoding_is_used(tmp_path: Path) -> None:
@@ -190,6 +218,13 @@ def test_the_same_table_twice_is_ambiguous(tmp_path: Path) -> None:
         ("[interactions]\ncolums = {}\n", r'unknown key "colums" in \[interactions\]; did you mean "columns"\?'),
         ("[interaction]\n", r'unknown key "interaction"; did you mean "interactions"\?'),
         ('[items.columns]\ntitel = "t"\n', r'unknown key "titel" in \[items\.columns\]; did you mean "title"\?'),
+        ("[weights]\nlike = nan\n", r"weights\.like must be finite, it is nan"),
+        ("[weights]\nlike = 1e300\n", r"weights\.like is 1e\+300; a like weighs 1"),
+        ("[weights]\nlike = -1e-9\n", r"weights\.like is -1e-09; a like weighs 1"),
+        ("[interactions]\nscale = [1, inf]\n", r"interactions\.scale\[1\] must be finite, it is inf"),
+        ('[items]\nseparator = ""\n', r"items: separator must not be empty"),
+        ('[items]\ndelimiter = "\\n"\n', r"items: delimiter .* no line end"),
+        ('[items]\nheader = ["item", "item"]\n', r"items: header names a column twice: item, item"),
         ("zzz = 1\n", r'unknown key "zzz"; known are: .*layout'),
         ("name = 5\n", r"name must be a string, it is 5"),
         ("[weights]\nlike = true\n", r"weights\.like must be a number, it is True"),
