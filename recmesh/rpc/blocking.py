@@ -167,7 +167,7 @@ class _Line:
         try:
             self._send(first + data, deadline)
             while call_id not in self._outcomes:
-                self._take(self._read(call_id, deadline))
+                self._take(self._read(call_id, deadline), deadline)
         except TimeoutError:  # maybe in the middle of a frame
             self.drop()
             raise ended_here(Status.DEADLINE_EXCEEDED, "no answer by the deadline") from None
@@ -190,7 +190,7 @@ class _Line:
                 data = self._socket.recv(READ_SIZE)
                 if not data:
                     break
-                self._take(data)
+                self._take(data, time.monotonic() + LEAVE_TIMEOUT)
         except BlockingIOError:
             return True
         except OSError:
@@ -250,7 +250,8 @@ class _Line:
             raise ConnectionError("a PING was not answered")
         return left + KEEPALIVE_TIMEOUT
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes, until: float | None) -> None:
+        """What follows from `data`; an answer to it, or the rest of a request, must have left `until` then."""
         for event in self.session.receive(data, time.monotonic()):
             if isinstance(event, StatusReceived):
                 self._outcomes[event.call_id] = event
@@ -259,6 +260,6 @@ class _Line:
             elif isinstance(event, GoingAway):
                 self._outcomes.update({call_id: refused(event.reason) for call_id in event.refused})
             elif isinstance(event, Reply):
-                self._send(event.data, time.monotonic() + LEAVE_TIMEOUT)
+                self._send(event.data, until)
             elif isinstance(event, Broken):
                 raise ConnectionError(f"the peer broke the protocol: {event.error.reason}")

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_PING = b"drained?"
 DRAIN_PONG_TIMEOUT = 1.0  # seconds; a peer that does not answer the PING learns the last call id all the same
+STOPPED = "the server has stopped"
 
 
 class Running:
@@ -62,6 +63,7 @@ class ServerConnection(Connection):
         self._known = False  # the first bytes are this protocol's
         self._running: dict[int, Running] = {}
         self._deadlines = Deadlines(loop, self._running, self._expire)
+        self._late = Deadlines(loop, self._calls.unsent, self._expire_unsent)
         self._drain_ms: int | None = None
         self._refusing = False  # the second GOAWAY has left
         self._drain_alarm = Alarm(loop)
@@ -91,7 +93,9 @@ class ServerConnection(Connection):
     def shut(self) -> None:
         """Ends the open calls as UNAVAILABLE and closes."""
         for call_id, running in list(self._running.items()):
-            self._give_up(call_id, running, Status.UNAVAILABLE, "the server has stopped")
+            self._give_up(call_id, running, Status.UNAVAILABLE, STOPPED)
+        for call_id in list(self._calls.unsent):
+            self._transport.write(self._calls.give_up(call_id, library_status(Status.UNAVAILABLE, STOPPED)))
         self._transport.close()
 
     # Calls.
@@ -153,6 +157,10 @@ class ServerConnection(Connection):
         status.queue_us = microseconds(started - event.since)
         status.service_us = microseconds(self._loop.seconds() - started)
         self._transport.write(self._calls.status(event.call_id, status, payload))
+        if event.call_id in self._calls.unsent:
+            deadline = deadline_of(event.header, event.since)
+            if deadline is not None:
+                self._late.add(deadline, event.call_id)
         if self.ended:
             if not self._running:
                 self._gone(self)
@@ -166,6 +174,12 @@ class ServerConnection(Connection):
 
     def _expire(self, call_id: int) -> None:
         self._give_up(call_id, self._running[call_id], Status.DEADLINE_EXCEEDED, "no answer by the deadline")
+
+    def _expire_unsent(self, call_id: int) -> None:
+        message = "the caller took too little of the answer by the deadline"
+        self._transport.write(self._calls.give_up(call_id, library_status(Status.DEADLINE_EXCEEDED, message)))
+        if self._refusing:
+            self._close_if_done()
 
     def _give_up(self, call_id: int, running: Running, status: Status, message: str) -> None:
         self._transport.write(self._calls.give_up(call_id, library_status(status, message)))
@@ -224,6 +238,7 @@ class ServerConnection(Connection):
 
     def _on_end(self, reason: str) -> None:
         self._deadlines.stop()
+        self._late.stop()
         self._drain_alarm.stop()
         if self._why_ended:
             log.warning("closed the connection of %s: %s", self._caller, self._why_ended)

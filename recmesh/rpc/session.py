@@ -41,11 +41,12 @@ def parse(kind: type[M], meta: bytes) -> M:
 class Partial:
     """A message of a call, still on its way."""
 
-    __slots__ = ("data", "header", "since", "started", "whole")
+    __slots__ = ("credit", "data", "header", "since", "started", "whole")
 
     def __init__(self, header: wire.CallHeader | None = None, since: float = 0.0) -> None:
         self.header = header
         self.since = since
+        self.credit = 0  # given by the peer for the answer
         self.data = bytearray()  # one buffer, no list of pieces: many tiny pieces cost no more than their bytes
         self.started = self.whole = False
 

@@ -37,7 +37,7 @@ class ClientSession(Session):
             raise unsent(Status.UNAVAILABLE, "this connection takes no more calls")
         size, flow = len(payload), self._flow
         whole = len(header) + size <= flow.whole and size <= flow.window
-        if flow.full and not whole:
+        if not whole and flow.full:
             raise unsent(Status.RESOURCE_EXHAUSTED, "too many requests wait until the server takes more bytes")
         call_id = self._next_id
         self._next_id += 2
@@ -80,7 +80,7 @@ class ClientSession(Session):
             return
         partial = self._open[call_id]
         if partial is not None or len(payload) > self._limits.max_message:
-            partial = partial or Partial()
+            partial = self._open[call_id] = partial or Partial()
             fault = self._gather(partial, flags, payload)
             if fault is not None and not status.code:
                 status = _unusable(fault)

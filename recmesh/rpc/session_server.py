@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from recmesh.rpc import frames
 from recmesh.rpc.events import CallReceived, Reply, Withdrawn
+from recmesh.rpc.flow import Rest
 from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MORE, PREFACE, Frame, Limits, ProtocolError, encode
 from recmesh.rpc.session import Fault, Partial, Session, parse
 from recmesh.rpc.status import Status
@@ -16,7 +17,7 @@ class ServerSession(Session):
     """Takes calls, and carries their answers back.
 
     A call holds one of `max_concurrent_calls` slots from its first frame until its handler has ended, also when nobody
-    waits for its answer any more.
+    waits for its answer any more, and until its answer has left.
     """
 
     def __init__(self, limits: Limits, node_id: str = "", build: str = "") -> None:
@@ -25,7 +26,7 @@ class ServerSession(Session):
         self._last_id = 0
         self._last_taken = MAX_CALL_ID  # later calls are refused
         self._arriving: dict[int, Partial] = {}
-        self._open: set[int] = set()  # with their handlers, unanswered
+        self._open: dict[int, int] = {}  # with their handlers, unanswered; and the credit given ahead for the answer
         self._ending: set[int] = set()  # nobody waits for the answer, the handler has not ended
         self._on[frames.CALL] = self._on_call
         self._on[frames.MESSAGE] = self._on_message
@@ -33,28 +34,35 @@ class ServerSession(Session):
 
     @property
     def busy(self) -> bool:
-        return bool(self._open or self._arriving or self._ending)
+        return bool(self._open or self._arriving or self._ending or self._flow.waiting)
+
+    @property
+    def unsent(self) -> Mapping[int, object]:
+        """By id, answers that the peer has given too little credit for."""
+        return self._flow.waiting
 
     def status(self, call_id: int, status: wire.CallStatus, payload: bytes = b"") -> bytes:
         """Ends a call whose handler has ended. Nothing, if the caller has given it up."""
         self._ending.discard(call_id)
-        if call_id not in self._open:
+        ahead = self._open.pop(call_id, None)
+        if ahead is None:
             return b""
-        self._open.remove(call_id)
         if len(payload) > self._peer_message:
             message = f"the response is over the {self._peer_message} bytes that the caller accepts"
-            status = wire.CallStatus(
-                code=Status.RESOURCE_EXHAUSTED, message=message, processed=wire.YES, origin=wire.SERVER
-            )
-            payload = b""
-        return self._status_frames(call_id, status, payload)
+            status, payload = _unsendable(message), b""
+        return self._status_frames(call_id, status, payload, ahead)
 
     def give_up(self, call_id: int, status: wire.CallStatus) -> bytes:
-        """Answers a call whose handler still runs; it keeps its slot until `status` says that the handler has ended."""
-        if call_id not in self._open:
+        """Answers, in place of its handler, a call that still runs or whose answer could not leave.
+
+        One that runs keeps its slot until `status` says that the handler has ended.
+        """
+        if call_id in self._flow.waiting:
+            self._flow.drop(call_id)
+        elif self._open.pop(call_id, None) is not None:
+            self._ending.add(call_id)
+        else:
             return b""
-        self._open.remove(call_id)
-        self._ending.add(call_id)
         return self._status_frames(call_id, status, b"")
 
     def drain(self, drain_ms: int) -> bytes:
@@ -66,14 +74,15 @@ class ServerSession(Session):
         self._last_taken = self._last_id
         return self.goaway(self._last_id, reason="drain", drain_ms=drain_ms)
 
-    def _status_frames(self, call_id: int, status: wire.CallStatus, payload: bytes) -> bytes:
-        meta = status.SerializeToString()
-        if len(meta) + len(payload) <= self._peer_frame:
+    def _status_frames(self, call_id: int, status: wire.CallStatus, payload: bytes, ahead: int = 0) -> bytes:
+        meta, size, flow = status.SerializeToString(), len(payload), self._flow
+        if len(meta) + size <= flow.whole and (size <= flow.window or not size):
+            flow.window -= size
             return encode(frames.STATUS, call_id, meta, payload, END_STREAM, crc=self._crc)
-        pieces, last = self._pieces(payload, self._peer_frame - len(meta))
-        out = [encode(frames.MESSAGE, call_id, payload=piece, flags=MORE, crc=self._crc) for piece in pieces]
-        out.append(encode(frames.STATUS, call_id, meta, last, END_STREAM, crc=self._crc))
-        return b"".join(out)
+        if size and flow.full:
+            message = "too many answers wait until the caller takes more bytes"
+            meta, payload = _unsendable(message).SerializeToString(), b""
+        return flow.send(call_id, Rest(memoryview(payload), frames.STATUS, meta, flow.call_window + ahead))
 
     def _split(self, data: bytes) -> Iterable[Frame]:
         if self._preface:
@@ -92,11 +101,11 @@ class ServerSession(Session):
             raise ProtocolError(f"a CALL of id {call_id} after {self._last_id}; ids are odd and increase, below 2^31")
         self._last_id = call_id
         header = parse(wire.CallHeader, meta)
-        taken = len(self._open) + len(self._arriving) + len(self._ending)
+        taken = len(self._open) + len(self._arriving) + len(self._ending) + len(self._flow.waiting)
         if call_id > self._last_taken or taken >= self._limits.max_concurrent_calls or header.kind != wire.UNARY:
             self._refuse(call_id, self._why_unwelcome(call_id, header))
         elif flags & (END_STREAM | MORE) == END_STREAM and len(payload) <= self._limits.max_message:
-            self._open.add(call_id)
+            self._open[call_id] = 0
             self._events.append(CallReceived(call_id, header, payload, self._now))
         else:
             self._arriving[call_id] = Partial(header, self._now)
@@ -125,17 +134,24 @@ class ServerSession(Session):
         if fault is not None:
             self._refuse(call_id, fault)
         elif partial.header is not None:
-            self._open.add(call_id)
+            self._open[call_id] = partial.credit
             self._events.append(CallReceived(call_id, partial.header, bytes(partial.data), partial.since))
 
     def _on_cancel(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
         why = parse(wire.Cancel, meta).why
         self._check_seen(call_id)
         self._forget(self._arriving.pop(call_id, None))
-        if call_id in self._open:
-            self._open.remove(call_id)
+        self._flow.drop(call_id)
+        if self._open.pop(call_id, None) is not None:
             self._ending.add(call_id)
             self._events.append(Withdrawn(call_id, why))
+
+    def _credit_ahead(self, call_id: int, credit: int) -> None:
+        self._check_seen(call_id)
+        if call_id in self._open:
+            self._open[call_id] += credit
+        elif call_id in self._arriving:
+            self._arriving[call_id].credit += credit
 
     def _check_seen(self, call_id: int) -> None:
         if call_id > self._last_id or not call_id & 1:
@@ -144,3 +160,8 @@ class ServerSession(Session):
     def _refuse(self, call_id: int, fault: Fault) -> None:
         status = wire.CallStatus(code=fault[0], message=fault[1], processed=wire.REFUSED, origin=wire.SERVER)
         self._events.append(Reply(self._status_frames(call_id, status, b"")))
+
+
+def _unsendable(message: str) -> wire.CallStatus:
+    """In place of the status of a call whose answer the peer does not take."""
+    return wire.CallStatus(code=Status.RESOURCE_EXHAUSTED, message=message, processed=wire.YES, origin=wire.SERVER)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from recmesh.rpc import Status, frames
 from recmesh.rpc.events import Broken, CallReceived, Event, GoingAway, Greeted, Reply, StatusReceived, Withdrawn
 from recmesh.rpc.frames import MORE, Limits, encode
-from recmesh.rpc.session import Session
+from recmesh.rpc.session import WINDOW, Session
 from recmesh.rpc.session_server import ServerSession
 from recmesh.testing import (
     call_frame,
@@ -102,7 +102,8 @@ def test_a_unary_call_is_one_frame_each_way() -> None:
 @settings(max_examples=25)
 def test_a_message_of_any_size_arrives_whole(size: int, crc: bool) -> None:
     limits = Limits(max_frame=frames.DEFAULT_MAX_FRAME, crc=crc)
-    ours, theirs = client(limits, max_frame=65_536, crc=True), server(limits, max_frame=65_536, crc=True)
+    hello = {"max_frame": 65_536, "crc": True, "call_window": WINDOW, "connection_window": WINDOW}
+    ours, theirs = client(limits, **hello), server(limits, **hello)
     message = random.Random(size).randbytes(size)
     call_id, data = ours.call(b"", message)
     assert all(len(meta) + len(payload) <= 65_536 for _, _, _, meta, payload in frames_of(data))

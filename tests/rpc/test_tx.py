@@ -296,7 +296,8 @@ class SlowReaderTests(OverTwisted):
         server = await self.serve(Large())
         good = stub(self.endpoint(server))
         calls = b"".join(call_frame(call_id, PATH) for call_id in range(1, 200, 2))
-        raw = await self.raw(server, greeting(max_frame=1 << 20, max_message=4 << 20) + calls)
+        endless = {"call_window": 2**31 - 1, "connection_window": 2**31 - 1}
+        raw = await self.raw(server, greeting(max_frame=1 << 20, max_message=4 << 20, **endless) + calls)
         raw.transport.pauseProducing()  # type: ignore[union-attr]
         await until(lambda: not server.connections)
         assert await good.check(ask())
