@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gateway import catalogue, feedback, recommend, search, similar
 from gateway.catalogue import Catalogue
@@ -19,9 +20,12 @@ from gateway.status import MeshStatus
 from gateway.upstreams import Upstreams
 from gateway.validate import check_tenant
 from gateway.versions import Versions
-from recmesh.rpc import Clock, Context, RpcError
+from recmesh.rpc import Clock, Context, RpcError, Status
 from recmesh.v1 import recommender_pb2 as pb
 from recmesh.v1.recommender_rpc import RecommenderBase
+
+Q = TypeVar("Q")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +59,39 @@ class Recommender(RecommenderBase):
     def _run(self, context: Context, version: str) -> Run:
         return Run(self._upstreams, self._given.clock, context, version, self._given.on_away)
 
+    async def _answer(self, work: Callable[[Run, Q], Awaitable[R]], request: Q, context: Context, requested: str) -> R:
+        """The answer from a version that all processes have, also where one has lost it since they were asked."""
+        version = self._versions.choose(requested)
+        try:
+            return await work(self._run(context, version), request)
+        except RpcError as error:
+            if requested or error.status is not Status.FAILED_PRECONDITION:
+                raise
+            await self._versions.refresh()
+            common = self._versions.choose("")
+            if common == version:
+                raise
+        return await work(self._run(context, common), request)
+
     async def recommend(self, request: pb.RecommendRequest, context: Context) -> pb.RecommendResponse:
         check_tenant(request.tenant)
         recommend.check(request)
-        return await self._recommend(self._run(context, self._versions.choose(request.bundle_version)), request)
+        return await self._answer(self._recommend, request, context, request.bundle_version)
 
     async def similar_items(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:
         check_tenant(request.tenant)
         similar.check(request)
-        return await self._similar(self._run(context, self._versions.choose(request.bundle_version)), request)
+        return await self._answer(self._similar, request, context, request.bundle_version)
 
     async def search_items(self, request: pb.SearchItemsRequest, context: Context) -> pb.SearchItemsResponse:
         check_tenant(request.tenant)
         search.check(request)
-        return await self._search(self._run(context, self._versions.choose(request.bundle_version)), request)
+        return await self._answer(self._search, request, context, request.bundle_version)
 
     async def put_items(self, request: pb.PutItemsRequest, context: Context) -> pb.PutItemsResponse:
         check_tenant(request.tenant)
         catalogue.check_put(request)
-        return await self._catalogue.put(self._run(context, self._versions.choose("")), request)
+        return await self._answer(self._catalogue.put, request, context, "")
 
     async def delete_items(self, request: pb.DeleteItemsRequest, context: Context) -> pb.DeleteItemsResponse:
         check_tenant(request.tenant)
@@ -93,7 +111,7 @@ class Recommender(RecommenderBase):
     async def get_history(self, request: pb.GetHistoryRequest, context: Context) -> pb.GetHistoryResponse:
         check_tenant(request.tenant)
         feedback.check_history(request)
-        return await self._feedback.history(self._run(context, self._versions.choose("")), request)
+        return await self._answer(self._feedback.history, request, context, "")
 
     async def status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
         return self._status()

@@ -13,6 +13,7 @@ from recmesh.v1.health_pb2 import HealthCheckRequest
 from recmesh.v1.models_pb2 import ListModelsRequest, ListModelsResponse
 
 START_POLL_SECONDS: Final = 0.2
+REFRESH_STEP_SECONDS: Final = 0.01  # all processes answer in a few milliseconds
 STRAGGLERS_SECONDS: Final = 3.0
 """How long a start waits for the last replicas once every service and shard has one that answers."""
 
@@ -40,6 +41,7 @@ class Versions:
         self._clock = clock
         self._log = log
         self._reports = {process.replica.where.id: Report() for process in self._processes}
+        self._refreshing = False
         self.current = ""
         """The version in service; empty: none is loaded everywhere."""
 
@@ -83,6 +85,18 @@ class Versions:
         while True:
             await self._clock.sleep(seconds)
             await self.poll()
+
+    async def refresh(self) -> None:
+        """Asks now, and not only when it is time; whoever comes while that goes on waits for it."""
+        if self._refreshing:
+            while self._refreshing:
+                await self._clock.sleep(REFRESH_STEP_SECONDS)
+            return
+        self._refreshing = True
+        try:
+            await self.poll()
+        finally:
+            self._refreshing = False
 
     async def poll(self) -> None:
         for outcome in await self._clock.settled(*(self._ask(process) for process in self._processes)):

@@ -22,17 +22,17 @@ pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds; only a process that hangs is waited for so long
-NOBODY = "127.0.0.1:1"  # a port that needs privileges, and that nobody listens on
+NOBODY = "127.0.0.1:1"  # a port that needs privileges, as the next ones do, and that nobody listens on
 CONFIGURATION = f"""
 listen = "127.0.0.1:0"
 start_seconds = 0.0
 drain_accept = 0.0
 
 [upstreams]
-embedding = ["{NOBODY}"]
-ranking = ["{NOBODY}"]
+embedding = ["127.0.0.1:2"]
+ranking = ["127.0.0.1:3"]
 feedback = ["{NOBODY}"]
-retrieval = [["{NOBODY}"]]
+retrieval = [["127.0.0.1:4"]]
 """
 
 

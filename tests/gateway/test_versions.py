@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
-from recmesh.rpc import Status
+from recmesh.rpc import Context, RpcError, Status
 from recmesh.v1.recommender_pb2 import RecommendRequest, StatusRequest
-from tests.gateway.kit import DOWN, Mesh
+from recmesh.v1.retrieval_pb2 import SearchRequest, SearchResponse
+from tests.gateway.kit import DOWN, FakeRetrieval, Mesh
 from tests.gateway.test_recommend import FILMS
+from tests.mesh.kit import Outcome
 
 ASK = RecommendRequest(user_id="u")
 
@@ -177,6 +180,54 @@ def test_status_shows_every_endpoint() -> None:
     assert (dead.address, dead.state) == ("0-1:1", "backing off")
     assert 0 < dead.failures == dead.calls < 5 and dead.last_error == "UNAVAILABLE: connection refused"
     assert alive.calls > 0 and list(alive.bundle_versions) == ["v1"]
+
+
+class Restarted(FakeRetrieval):
+    """A replica that has lost every version but v1."""
+
+    async def search(self, request: SearchRequest, context: Context) -> SearchResponse:
+        if request.bundle_version != "v1":
+            message = f"bundle version {request.bundle_version!r} is not loaded; loaded: v1"
+            raise RpcError(Status.FAILED_PRECONDITION, message)
+        return await super().search(request, context)
+
+
+def restarted(replicas: int) -> Mesh:
+    """A mesh that answered from v2, of which one replica came back with v1 alone and was not asked since."""
+    mesh = Mesh(FILMS, replicas=replicas)
+    load(mesh, "v2", 2.0)
+    assert mesh.versions.current == "v2"
+    del mesh.models["1-0"].versions["v2"]
+    Restarted(mesh.retrieval["1-0"].films.values()).register(mesh.wires["1-0"].handlers)
+    return mesh
+
+
+def wait_for(mesh: Mesh, *outcomes: Outcome[Any]) -> None:
+    while any(each.pending for each in outcomes):
+        mesh.clock.advance(0.01)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_process_that_came_back_without_the_version_costs_no_call(replicas: int) -> None:
+    mesh = restarted(replicas)
+    answers = [mesh.start(mesh.ask.recommend(ASK)) for _ in range(16)]
+    wait_for(mesh, *answers)
+    assert all(each.result().items and not each.result().degraded for each in answers)
+    assert mesh.versions.current == "v1"
+
+
+def test_a_version_that_was_asked_for_by_name_is_never_exchanged() -> None:
+    mesh = restarted(1)
+    error = mesh.error(mesh.ask.recommend(RecommendRequest(user_id="u", bundle_version="v2")))
+    assert error.status is Status.FAILED_PRECONDITION and "is not loaded" in error.message
+
+
+def test_those_who_meet_it_at_the_same_time_ask_once() -> None:
+    mesh = restarted(1)
+    mesh.wires["ranking"].hangs = True
+    mesh.wires["embedding"].contexts.clear()
+    wait_for(mesh, *[mesh.start(mesh.versions.refresh()) for _ in range(100)])
+    assert len(mesh.wires["embedding"].contexts) == 2  # its versions and its health
 
 
 def test_status_says_what_is_wrong_now_and_how_long_ago_a_failure_was() -> None:
