@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.sparse import Matrix, Rows, best_of_rows, largest, row_blocks
+from models.sparse import Matrix, Rows, best_of_rows, largest, row_blocks, row_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,10 @@ def fit(taken: Matrix, config: ItemKnnConfig, done: Callable[[int], None]) -> Ro
     norms = np.sqrt(by_item.multiply(by_item).sum(axis=1)).astype(np.float32)
     found = []
     for block in row_blocks(taken.shape[1]):
-        similar = (by_item[block] @ taken).toarray()
-        similar /= norms[block, None] * norms[None, :] + np.float32(config.shrinkage) + np.float32(1e-9)
-        similar[np.arange(len(similar)), np.arange(block.start, block.stop)] = 0
+        similar = by_item[block] @ taken
+        rows = row_numbers(similar) + block.start
+        similar.data /= norms[rows] * norms[similar.indices] + np.float32(config.shrinkage) + np.float32(1e-9)
+        similar.data[rows == similar.indices] = 0
         found.append(largest(similar, config.neighbours, block.start))
-        done(len(similar))
+        done(similar.shape[0])
     return best_of_rows(found, taken.shape[1])

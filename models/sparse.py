@@ -80,10 +80,22 @@ def best_of_rows(blocks: list[tuple[Int32, Int32, Float32]], rows: int) -> Rows:
     return Rows(starts, column.astype(np.int32), value.astype(np.float32))
 
 
-def largest(dense: Float32, count: int, first_row: int) -> tuple[Int32, Int32, Float32]:
-    """The `count` largest positive elements of every row as (row, column, value), columns ascending."""
-    count = min(count, dense.shape[1])
-    best = np.sort(np.argpartition(dense, dense.shape[1] - count, axis=1)[:, -count:], axis=1)
-    values = np.take_along_axis(dense, best, axis=1)
-    row, place = np.nonzero(values > 0)
-    return (row + first_row).astype(np.int32), best[row, place].astype(np.int32), values[row, place].astype(np.float32)
+def largest(block: Matrix, count: int, first_row: int) -> tuple[Int32, Int32, Float32]:
+    """The `count` largest positive elements of every row as (row, column, value), columns ascending.
+
+    A row at a time among what it holds: most rows of a large catalogue are nearly empty.
+    """
+    chosen = [np.zeros(0, np.int64)]
+    for start, end in zip(block.indptr[:-1].tolist(), block.indptr[1:].tolist(), strict=True):
+        positive = start + np.flatnonzero(block.data[start:end] > 0)
+        if len(positive) > count:
+            positive = positive[np.argpartition(block.data[positive], -count)[-count:]]
+        chosen.append(positive[np.argsort(block.indices[positive])])
+    rows = np.repeat(np.arange(first_row, first_row + block.shape[0]), [len(row) for row in chosen[1:]])
+    elements = np.concatenate(chosen)
+    return rows.astype(np.int32), block.indices[elements].astype(np.int32), block.data[elements].astype(np.float32)
+
+
+def row_numbers(block: Matrix) -> Int64:
+    """The row of each element, as `block.indices` is its column."""
+    return np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data import Float32, History, Interactions
-from models.sparse import Matrix, Rows, best_of_rows, largest, matrix, row_blocks
+from models.sparse import Matrix, Rows, best_of_rows, largest, matrix, row_blocks, row_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ def fit(data: Interactions, config: TransitionsConfig, done: Callable[[int], Non
     popularity = np.maximum(np.bincount(data.items, minlength=items), 1).astype(np.float32)
     of_target = popularity ** np.float32(-config.popularity_exponent)
     of_source = popularity ** np.float32(-config.source_exponent)
+    counts.data *= of_target[counts.indices] * of_source[row_numbers(counts)]
     found = []
     for block in row_blocks(items):
-        followers = counts[block].toarray() * of_target * of_source[block, None]
-        found.append(largest(followers, config.neighbours, block.start))
-        done(len(followers))
+        found.append(largest(counts[block], config.neighbours, block.start))
+        done(block.stop - block.start)
     return best_of_rows(found, items)
 
 
