@@ -75,19 +75,18 @@ class _Bar:
 
 
 class _Lines:
-    """A line when a stage begins and when it ends, for logs."""
+    """A line for each stage, begun with it and ended with it, for logs."""
 
     def __init__(self, name: str, stream: TextIO) -> None:
-        self._name = name
         self._stream = stream
-        stream.write(f"{name} ...\n")
+        stream.write(f"{name} ...")
         stream.flush()
 
     def advance(self, n: int = 1) -> None:
         pass
 
     def finish(self, seconds: float) -> None:
-        self._stream.write(f"{self._name}: {seconds:.1f} s\n")
+        self._stream.write(f" {seconds:.1f} s\n")
         self._stream.flush()
 
 

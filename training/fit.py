@@ -216,8 +216,9 @@ def _add_factors(parts: Parts, taken: Matrix, texts: _Texts, config: FitConfig, 
     counts = np.bincount(taken.indices, minlength=taken.shape[1]).astype(np.float32)
     with progress.stage(f"texts to factors{label}", config.content.steps) as stage:
         mapping = content.fit_factor_map(texts.vectors, items, counts, config.content, stage.advance)
-    expected = np.asarray(texts.vectors @ mapping, np.float32)
-    factors = ials.finish(taken, users, expected, config.ials)
+    with progress.stage(f"item factors{label}", 1) as stage:
+        factors = ials.finish(taken, users, np.asarray(texts.vectors @ mapping, np.float32), config.ials)
+        stage.advance()
     parts.arrays["item_factors"] = factors.items
     parts.arrays["item_learned"] = counts > 0
     parts.arrays["ials_gram"] = factors.gram

@@ -21,13 +21,14 @@ class Clock:
         return self.now
 
 
-def test_a_log_gets_a_line_at_the_beginning_and_the_end_of_a_stage() -> None:
+def test_a_log_gets_one_line_a_stage_that_shows_what_is_being_done() -> None:
     clock, err = Clock(), io.StringIO()
     console = Console(io.StringIO(), err, clock)
     with console.stage("count", 3) as stage:
         stage.advance()
         clock.now += 1.5
-    assert err.getvalue() == "count ...\ncount: 1.5 s\n"
+        assert err.getvalue() == "count ..."
+    assert err.getvalue() == "count ... 1.5 s\n"
 
 
 def test_a_terminal_gets_a_bar_with_the_time_left() -> None:
