@@ -1,7 +1,8 @@
 """Remote calls: the vocabulary, the wire, and a glue for each way of waiting.
 
 call, status, clock           what a call is and how it fails; no I/O
-frames, events, session*      bytes to events and back; no I/O
+frames, events, session*, flow
+                              bytes to events and back, and how much may be sent; no I/O
 headers, sniff, address       contexts and outcomes as metadata; other protocols; "host:port"; no I/O
 connection*                   calls over one connection, whatever loop owns it
 endpoint                      calls to one address, over a connection that is made again when lost

@@ -20,7 +20,7 @@ from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
 VERSION = 1
-WINDOW = 2**31 - 1  # payload bytes a peer may send ahead: windows bound nothing, max_message bounds what is held
+WINDOW = 2**31 - 1  # payload bytes a peer may send ahead: no bound, for max_message bounds what is held
 CREDIT_AT = frames.DEFAULT_CONNECTION_WINDOW // 2  # half a window, so that a peer that counts credit never waits
 PARTIAL_MESSAGES = 4  # unfinished messages held for one peer, in whole ones; without a bound it could fill the memory
 PING_SPACING = 5.0  # seconds; PINGs closer than this, with no call between, are strikes
