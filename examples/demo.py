@@ -94,7 +94,7 @@ def heading(text: str) -> None:
 def show(items: Iterable[RecommendedItem]) -> None:
     for place, item in enumerate(items, 1):
         reason = item.reasons[0].text if item.reasons else ""
-        print(f"  {place:2}  {item.title[:44]:44}  {reason}")
+        print(f"  {place:2}  {item.title[:44]:44}  {reason}".rstrip())
 
 
 def beside(left: Sequence[RecommendedItem], right: Sequence[RecommendedItem]) -> None:

@@ -264,8 +264,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parsed
 
 
-def main() -> int:
-    options = parse()
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
     state = options.state.resolve()
     plans = plan(options.bundle, state, options.shards, options.replicas, options.base_port, options.stateless)
     raise_on_signals()

@@ -70,8 +70,10 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def start(bundle: Path, state: Path, shards: int = 2, replicas: int = 2) -> subprocess.Popen[str]:
-    command = [sys.executable, str(ROOT / "examples" / "local_mesh.py")]
+def start(
+    bundle: Path, state: Path, shards: int = 2, replicas: int = 2, script: str = "local_mesh.py"
+) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / "examples" / script)]
     options = {"bundle": bundle, "shards": shards, "replicas": replicas, "base-port": free_base_port(), "state": state}
     for name, value in options.items():
         command += [f"--{name}", str(value)]

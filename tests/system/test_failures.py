@@ -68,8 +68,9 @@ def test_a_stage_away_is_named_and_the_answer_is_not_empty(bundle: Path, tmp_pat
         assert stage in plainer.degraded and len(plainer.items) == 10
 
 
-def test_sigterm_ends_every_process(bundle: Path, tmp_path: Path) -> None:
-    starter = start(bundle, tmp_path)
+@pytest.mark.parametrize("script", ["local_mesh.py", "up.py"])
+def test_sigterm_ends_every_process(bundle: Path, tmp_path: Path, script: str) -> None:
+    starter = start(bundle, tmp_path, script=script)
     mesh = await_serving(starter)
     assert set(mesh.left()) == set(mesh.pids)
     starter.send_signal(signal.SIGTERM)
