@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from recmesh.rpc.call import Call
 from recmesh.rpc.connection import Connection, Deadlines, Loop, Transport
-from recmesh.rpc.events import GoingAway, StatusReceived, Withdrawn
+from recmesh.rpc.events import Broken, GoingAway, StatusReceived, Withdrawn
 from recmesh.rpc.frames import Limits
 from recmesh.rpc.headers import FAR, ended_here, given_up, header_of, refused, reply_of
 from recmesh.rpc.session_client import ClientSession
@@ -111,5 +111,12 @@ class ClientConnection(Connection):
     def _on_end(self, reason: str) -> None:
         self._deadlines.stop()
         self._owner.lost(self, reason)
+        self._lose_calls(reason)
+
+    def _on_broken(self, event: Broken) -> None:
+        super()._on_broken(event)
+        self._lose_calls(self._why_ended)  # nothing is read any more, though the close may take a while
+
+    def _lose_calls(self, reason: str) -> None:
         for call_id in list(self._pending):
             self._settle(call_id, ended_here(Status.UNAVAILABLE, f"the connection was lost: {reason}"))

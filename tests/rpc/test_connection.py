@@ -106,6 +106,15 @@ def test_a_broken_peer_is_told_closed_and_its_handlers_cancelled() -> None:
     assert health.cancelled == 1
 
 
+def test_calls_on_a_connection_that_the_server_broke_are_lost_before_it_has_closed() -> None:
+    line = joined()
+    asked = begin(stub(line.client).check(ask("wait")))
+    line.client.data_received(encode(0x40))
+    with pytest.raises(RpcError, match=r"UNAVAILABLE: the connection was lost: .*unknown type 0x40"):
+        asked.result()
+    assert not line.client.ended
+
+
 def test_a_client_told_that_it_broke_the_protocol_says_so_to_its_calls() -> None:
     line = joined(Health())
     asked = begin(stub(line.client).check(ask("wait")))
