@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from local_mesh import CHECKOUT, LocalMesh, StartError, free_base_port, plan, raise_on_signals, running_mesh
 
-from models.bundle import find_bundle
+from models.bundle import BundleError, find_bundle
 from recmesh.client import Event, Item, RecommendedItem, RpcError, aio, blocking
 
 T = TypeVar("T")
@@ -201,8 +201,8 @@ def summary(stage: Stage) -> bool:
     return not tally.failures
 
 
-def play(models: Path, seconds: float) -> bool:
-    plans = plan(find_bundle(models), WORK / "mesh", SHARDS, REPLICAS, free_base_port(SHARDS, REPLICAS))
+def play(bundle: Path, seconds: float) -> bool:
+    plans = plan(bundle, WORK / "mesh", SHARDS, REPLICAS, free_base_port(SHARDS, REPLICAS))
     heading(f"Start the mesh: {', '.join(each.name for each in plans)}")
     with running_mesh(plans, WORK / "mesh") as mesh, blocking.Client(mesh.gateway) as client:
         print(f"  all serve; the gateway is at {mesh.gateway}")
@@ -220,15 +220,16 @@ def main() -> int:
     options = parser.parse_args()
     raise_on_signals()
     try:
-        shutil.rmtree(WORK, ignore_errors=True)
-        WORK.mkdir(parents=True)
-        return 0 if play(options.bundle.resolve() if options.bundle else fit(), options.seconds) else 1
+        bundle = find_bundle(options.bundle.resolve()) if options.bundle else None
+        shutil.rmtree(WORK / "mesh" if bundle else WORK, ignore_errors=True)
+        (WORK / "mesh").mkdir(parents=True)
+        return 0 if play(bundle or find_bundle(fit()), options.seconds) else 1
     except KeyboardInterrupt:
         print("\ninterrupted; every process is stopped", file=sys.stderr)
         return 130
     except subprocess.CalledProcessError as error:
         return int(error.returncode) or 1
-    except (StartError, RpcError) as error:
+    except (BundleError, StartError, RpcError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -122,6 +122,13 @@ def test_the_demo_runs_without_a_failure(bundle: Path) -> None:
     assert "Aliens" in demo.stdout and "The Lighthouse on Europa" in demo.stdout
 
 
+def test_a_demo_without_its_bundle_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "examples" / "demo.py"), "--bundle", str(tmp_path / "none")]
+    demo = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert demo.returncode == 1
+    assert demo.stderr.startswith(str(tmp_path / "none")) and "Traceback" not in demo.stderr
+
+
 def descendants(pid: int) -> list[int]:
     """The processes a process started, directly or not."""
     parents = {int(path.name): parent_of(path) for path in Path("/proc").iterdir() if path.name.isdigit()}
