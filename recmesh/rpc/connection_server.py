@@ -63,7 +63,8 @@ class ServerConnection(Connection):
         self._known = False  # the first bytes are this protocol's
         self._running: dict[int, Running] = {}
         self._deadlines = Deadlines(loop, self._running, self._expire)
-        self._late = Deadlines(loop, self._calls.unsent, self._expire_unsent)
+        self._unsent = self._calls.unsent
+        self._late = Deadlines(loop, self._unsent, self._expire_unsent)
         self._drain_ms: int | None = None
         self._refusing = False  # the second GOAWAY has left
         self._drain_alarm = Alarm(loop)
@@ -94,7 +95,7 @@ class ServerConnection(Connection):
         """Ends the open calls as UNAVAILABLE and closes."""
         for call_id, running in list(self._running.items()):
             self._give_up(call_id, running, Status.UNAVAILABLE, STOPPED)
-        for call_id in list(self._calls.unsent):
+        for call_id in list(self._unsent):
             self._transport.write(self._calls.give_up(call_id, library_status(Status.UNAVAILABLE, STOPPED)))
         self._transport.close()
 
@@ -157,7 +158,7 @@ class ServerConnection(Connection):
         status.queue_us = microseconds(started - event.since)
         status.service_us = microseconds(self._loop.seconds() - started)
         self._transport.write(self._calls.status(event.call_id, status, payload))
-        if event.call_id in self._calls.unsent:
+        if event.call_id in self._unsent:
             deadline = deadline_of(event.header, event.since)
             if deadline is not None:
                 self._late.add(deadline, event.call_id)

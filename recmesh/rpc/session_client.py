@@ -107,7 +107,9 @@ class ClientSession(Session):
             self._events.append(Withdrawn(call_id, why))
 
     def _close(self, call_id: int) -> None:
-        self._forget(self._open.pop(call_id))
+        partial = self._open.pop(call_id)
+        if partial is not None:
+            self._forget(partial)
         if self._flow.waiting:
             self._flow.drop(call_id)
 
