@@ -127,10 +127,18 @@ def test_transitions_do_not_cross_from_one_user_to_the_next() -> None:
 
 
 def test_transitions_look_at_the_last_entries_alone() -> None:
-    long = history(*(str(number) for number in range(30)), weights=[-1.0] * 30)
+    long = history(*(str(number) for number in range(30)), weights=[0.1, 0.0, 2.0] * 10)
     weights = transitions.query_weights(long, transitions.TransitionsConfig(last=3, last_decay=0.5))
     np.testing.assert_allclose(weights, [1.0, 0.5, 0.25])
     assert len(transitions.query_weights(history("1"), transitions.TransitionsConfig(last=3))) == 1
+
+
+def test_nothing_is_recommended_for_following_what_was_disliked() -> None:
+    mixed = history("0", "1", "2", weights=[-1.0, 1.0, -0.5])
+    weights = transitions.query_weights(mixed, transitions.TransitionsConfig(last_decay=0.5))
+    np.testing.assert_allclose(weights, [0.0, 0.5, 0.0])
+    disliked = Query(history=history("0", weights=[-1.0]), sources=frozenset({"transitions"}))
+    assert not fitted().recommender.shard.search(disliked).item_ids
 
 
 def test_popularity_is_the_logarithm_of_what_was_liked() -> None:
