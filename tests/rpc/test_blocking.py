@@ -14,10 +14,11 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from recmesh.rpc import Context, Processed, RpcError, Status, blocking
+from recmesh.rpc import Context, Processed, RpcError, Status, blocking, frames
 from recmesh.rpc.blocking import Endpoint, run
 from recmesh.rpc.connection import KEEPALIVE_PING
-from recmesh.testing import goaway_frame, hello_frame, ping_frame, status_frame
+from recmesh.rpc.frames import encode
+from recmesh.testing import frames_of, goaway_frame, hello_frame, ping_frame, status_frame
 from recmesh.v1 import health_pb2 as pb
 from tests.rpc.kit import SERVING, Health, Loopback, ask, reactor, stub, until
 
@@ -138,12 +139,12 @@ class Fake:
 ANSWER = status_frame(1, payload=SERVING.SerializeToString())
 
 
-def outcome(*script: bytes, timeout: float | None = None) -> tuple[Any, bytes]:
+def outcome(*script: bytes, name: str = "", timeout: float | None = None) -> tuple[Any, bytes]:
     """What a call of a fake server comes to, and what the server read."""
     fake = Fake(*script)
     endpoint = Endpoint(fake.address)
     try:
-        result: Any = check(endpoint, timeout=timeout)
+        result: Any = check(endpoint, name, timeout)
     except RpcError as error:
         result = error
     run(endpoint.close())
@@ -154,6 +155,15 @@ def test_frames_in_any_pieces_are_understood() -> None:
     script = [bytes([byte]) for byte in hello_frame() + ping_frame(b"pingpong") + ANSWER]
     result, read = outcome(*script)
     assert result == SERVING and ping_frame(b"pingpong", ack=True) in read
+
+
+def test_a_request_over_the_servers_window_goes_on_when_credit_comes() -> None:
+    request, credit = ask("x" * 600_000), encode(frames.WINDOW, 1, payload=(1 << 20).to_bytes(4, "big"))
+    size = len(request.SerializeToString())
+    for script, sent in (([hello_frame()], frames.DEFAULT_CALL_WINDOW), ([hello_frame(), credit, ANSWER], size)):
+        result, read = outcome(*script, name=request.service, timeout=0.3 if sent < size else None)
+        assert sum(len(frame[4]) for frame in frames_of(read) if frame[2] == 1) == sent
+        assert result == SERVING if sent == size else result.status == Status.DEADLINE_EXCEEDED
 
 
 def test_a_ping_between_two_calls_is_answered_and_the_connection_kept() -> None:
