@@ -11,15 +11,19 @@ from training.console import table
 
 
 def describe(bundle: Bundle) -> Iterator[str]:
-    """Name, version, time, settings and figures, then each file with its size."""
+    """Name, version, time, settings, the blend's weights and figures, then each file with its size."""
     manifest = bundle.manifest
     created = datetime.fromtimestamp(bundle.created, UTC)
     yield f"{bundle.name} {bundle.version}, format {manifest['format_version']}, made {created:%Y-%m-%d %H:%M:%S} UTC"
     yield str(bundle.path)
-    for part in ("config", "metrics"):
+    for part, values in (
+        ("config", manifest["config"]),
+        ("weights of the blend", bundle.json("blend")),
+        ("metrics", manifest["metrics"]),
+    ):
         yield ""
         yield f"{part}:"
-        yield from _tree(manifest[part], "  ")
+        yield from _tree(values, "  ")
     yield ""
     rows = [(name, f"{told['bytes']:,}", told["sha256"][:12]) for name, told in sorted(manifest["files"].items())]
     yield from table(("file", "bytes", "sha256"), rows)

@@ -173,6 +173,7 @@ def test_a_damaged_bundle_is_refused(models: Path, tmp_path: Path) -> None:
 
 def test_inspect_tells_what_a_bundle_is(models: Path) -> None:
     printed = run("inspect", models)
+    assert "\nweights of the blend:\n  recommend:\n    " in printed
     bundle = Bundle.open(find_bundle(models))
     assert printed.startswith(f"planted {bundle.version}, format 1, made ")
     for expected in ("  seed: 0", "    interactions: [600, 600]", "item_factors.npy"):
