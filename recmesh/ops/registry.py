@@ -8,6 +8,7 @@ Written for one thread: the reactor's.
 
 from __future__ import annotations
 
+import abc
 import math
 import re
 from bisect import bisect_left
@@ -27,7 +28,7 @@ NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 S = TypeVar("S")
 
 
-class _Metric:
+class _Metric(abc.ABC):
     """What counters, gauges and histograms share: a name, a help text, and the bounded set of label values."""
 
     kind = ""
@@ -58,8 +59,8 @@ class _Metric:
         labels = f"{{{','.join(pairs)}}}" if pairs else ""
         return f"{self.name}{suffix}{labels} {_number(value)}\n"
 
-    def lines(self) -> Iterator[str]:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def lines(self) -> Iterator[str]: ...
 
 
 class _Numbers(_Metric):

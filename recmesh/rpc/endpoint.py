@@ -5,6 +5,7 @@ What tx and aio add is how to dial.
 
 from __future__ import annotations
 
+import abc
 import random
 from typing import Any
 
@@ -26,7 +27,7 @@ MAX_WAITING = 1_024  # calls that wait for a connection: as many as one connecti
 SHORT_LIVED = 1.0  # seconds; a connection lost sooner counts as a failed attempt: its server is not to be hammered
 
 
-class Endpoint:
+class Endpoint(abc.ABC):
     """Is a Service; whatever goes wrong with a connection is an RpcError."""
 
     def __init__(
@@ -100,13 +101,13 @@ class Endpoint:
 
     # How to reach the address: for tx and aio.
 
+    @abc.abstractmethod
     def _dial(self) -> None:
         """Begins to connect; `_opened` or `_unreachable` follows."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _hang_up(self) -> None:
         """Gives up connecting, if it is under way."""
-        raise NotImplementedError
 
     def _opened(self, transport: Transport) -> ClientConnection:
         self._dialing = False

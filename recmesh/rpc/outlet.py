@@ -6,6 +6,7 @@ leave together at its end, in one system call.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
 
 from recmesh.rpc.connection import Timer
@@ -14,7 +15,7 @@ MAX_UNSENT = 64 << 20  # bytes; sixteen of the largest messages: a peer that let
 LINGER = 1.0  # seconds between the last byte and the close, so that the peer reads why; a reset could overtake it
 
 
-class Outlet:
+class Outlet(abc.ABC):
     """A recmesh.rpc.connection.Transport, but for the loop's own ways to send."""
 
     def __init__(self, at_end_of_turn: Callable[[Callable[[], None]], Timer]) -> None:
@@ -76,12 +77,12 @@ class Outlet:
         self._later_bytes = 0
         return data
 
-    def _send(self, data: bytes) -> None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _send(self, data: bytes) -> None: ...
 
+    @abc.abstractmethod
     def _finish(self, rest: bytes) -> None:
         """Sends `rest`, half-closes, and aborts after LINGER if the peer has not closed by then."""
-        raise NotImplementedError
 
-    def _abort(self) -> None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _abort(self) -> None: ...
