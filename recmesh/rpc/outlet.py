@@ -1,7 +1,8 @@
 """Where a connection's bytes go: sent early, joined where possible, and never hoarded for a peer that does not read.
 
 The first frame of a turn of the loop is sent at once, so that the peer can begin; those that follow in the same turn
-leave together at its end, in one system call.
+leave together at its end, in one system call. Whoever can wait, as the frames of a long stream can, writes no more
+than there is `room` for, and goes on when `on_room` is called: so what others write meanwhile does not stand behind it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from recmesh.rpc.connection import Timer
 
 MAX_UNSENT = 64 << 20  # bytes; sixteen of the largest messages: a peer that lets more pile up does not read
+AHEAD = 256 << 10  # bytes that a stream may have waiting here: enough to fill a socket, a millisecond of a fast network
 LINGER = 1.0  # seconds between the last byte and the close, so that the peer reads why; a reset could overtake it
 
 
@@ -21,11 +23,17 @@ class Outlet(abc.ABC):
     def __init__(self, at_end_of_turn: Callable[[Callable[[], None]], Timer]) -> None:
         self.closed = False  # nothing more is written
         self.why = ""  # it was closed, if for a reason of its own
+        self.on_room: Callable[[], object] = _nobody  # called when bytes that waited have left
         self._at_end_of_turn = at_end_of_turn
         self._turn: Timer | None = None  # set from the first write of a turn to its end
         self._blocked = False  # the socket takes no more; the loop's own buffer holds what was sent last
         self._later: list[bytes] = []
         self._later_bytes = 0
+
+    @property
+    def room(self) -> int:
+        """Bytes to write now, for those who can wait; none while the socket takes none."""
+        return 0 if self._blocked or self.closed else max(0, AHEAD - self._later_bytes)
 
     def write(self, data: bytes) -> None:
         if self.closed or not data:
@@ -55,6 +63,7 @@ class Outlet(abc.ABC):
     def lost(self) -> None:
         """Nothing can be written any more."""
         self.closed = True
+        self.on_room = _nobody
         self._later.clear()
         if self._turn is not None:
             self._turn.cancel()
@@ -65,11 +74,15 @@ class Outlet(abc.ABC):
         self._blocked = False
         if self._later:
             self._send(self._take())
+        if not self._blocked:
+            self.on_room()
 
     def _end_turn(self) -> None:
         self._turn = None
         if self._later and not self._blocked:
             self._send(self._take())
+            if not self._blocked:
+                self.on_room()
 
     def _take(self) -> bytes:
         data = b"".join(self._later)
@@ -86,3 +99,7 @@ class Outlet(abc.ABC):
 
     @abc.abstractmethod
     def _abort(self) -> None: ...
+
+
+def _nobody() -> None:
+    """Who waits for room, until somebody does."""
