@@ -1,6 +1,7 @@
 """Remote calls: the vocabulary, the wire, and a glue for each way of waiting.
 
 call, status, clock           what a call is and how it fails; no I/O
+channel, scope                how calls are made, and on whose behalf; no I/O
 frames, events, session*, flow
                               bytes to events and back, and how much may be sent; no I/O
 headers, sniff, address       contexts and outcomes as metadata; other protocols; "host:port"; no I/O
@@ -11,8 +12,10 @@ tx_clock, tx_transport, outlet, steps
                               their parts: a reactor's time, where bytes go, coroutines gone on with
 """
 
-from recmesh.rpc.call import Call, Channel, Context, Filter, Handlers, Method, Service, stack
+from recmesh.rpc.call import Call, Context, Filter, Handlers, Kind, Method, Service, stack
+from recmesh.rpc.channel import Channel, Many, Stream
 from recmesh.rpc.clock import Clock
+from recmesh.rpc.scope import shield
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
 
 __all__ = [
@@ -22,11 +25,15 @@ __all__ = [
     "Context",
     "Filter",
     "Handlers",
+    "Kind",
+    "Many",
     "Method",
     "Origin",
     "Processed",
     "RpcError",
     "Service",
     "Status",
+    "Stream",
+    "shield",
     "stack",
 ]

@@ -107,7 +107,9 @@ class ServerConnection(Connection):
         try:
             if deadline is not None and deadline <= now:
                 raise too_late()
-            call = self._handlers.decode(header.method, event.payload, context_of(header, deadline, self._caller))
+            call = self._handlers.decode(
+                header.method, header.kind, event.payload, context_of(header, deadline, self._caller)
+            )
         except RpcError as error:
             self._end(event, now, status_of(error))
             return

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+NO_METADATA: Final[Mapping[str, str | bytes]] = MappingProxyType({})
 
 
 class Status(IntEnum):
@@ -61,6 +66,8 @@ class RpcError(Exception):
         processed: Processed = Processed.UNSPECIFIED,
         origin: Origin = Origin.UNSPECIFIED,
         pushback_ms: int | None = None,
+        details: tuple[Any, ...] = (),
+        metadata: Mapping[str, str | bytes] = NO_METADATA,
     ) -> None:
         super().__init__(f"{status.name}: {message}" if message else status.name)
         self.status = status
@@ -68,3 +75,17 @@ class RpcError(Exception):
         self.processed = processed
         self.origin = origin
         self.pushback_ms = pushback_ms  # >= 0: retry after exactly this; -1: do not retry
+        self.details = details  # google.protobuf.Any messages, for programs
+        self.metadata = metadata  # trailers
+
+    def of_handler(self) -> RpcError:
+        """The same as the answer of a handler that raised it, whatever call it came from."""
+        return RpcError(
+            self.status,
+            self.message,
+            processed=Processed.YES,
+            origin=self.origin or Origin.APP,
+            pushback_ms=self.pushback_ms,
+            details=self.details,
+            metadata=self.metadata,
+        )

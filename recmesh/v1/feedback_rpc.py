@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import AsyncIterator
 
-from recmesh.rpc.call import Channel, Context, Handlers, Method
+from recmesh.rpc.call import Context, Handlers, Kind, Method
+from recmesh.rpc.channel import Channel, Stream
 from recmesh.v1 import feedback_pb2 as pb
 
 FEEDBACK_APPEND = Method(
@@ -22,6 +24,15 @@ FEEDBACK_HISTORY = Method(
     pb.HistoryResponse,
     idempotent=True,
     read_only=True,
+)
+
+FEEDBACK_SUBSCRIBE = Method(
+    "/recmesh.v1.Feedback/Subscribe",
+    pb.SubscribeRequest,
+    pb.SubscribeResponse,
+    idempotent=True,
+    read_only=True,
+    kind=Kind.SERVER_STREAM,
 )
 
 FEEDBACK_DELETE_USER = Method(
@@ -48,6 +59,11 @@ class FeedbackBase(abc.ABC):
     ) -> pb.HistoryResponse:
         """A user's history."""
 
+    def subscribe(
+        self, request: pb.SubscribeRequest, context: Context
+    ) -> AsyncIterator[pb.SubscribeResponse]:
+        """Every event after an offset, and then each one as it comes."""
+
     @abc.abstractmethod
     async def delete_user(
         self, request: pb.DeleteUserEventsRequest, context: Context
@@ -57,6 +73,7 @@ class FeedbackBase(abc.ABC):
     def register(self, handlers: Handlers) -> None:
         handlers.add(FEEDBACK_APPEND, self.append)
         handlers.add(FEEDBACK_HISTORY, self.history)
+        handlers.add(FEEDBACK_SUBSCRIBE, self.subscribe)
         handlers.add(FEEDBACK_DELETE_USER, self.delete_user)
 
 
@@ -77,6 +94,12 @@ class FeedbackStub:
     ) -> pb.HistoryResponse:
         """A user's history."""
         return await self._channel.call(FEEDBACK_HISTORY, request, context)
+
+    def subscribe(
+        self, request: pb.SubscribeRequest, context: Context | None = None
+    ) -> Stream[pb.SubscribeResponse]:
+        """Every event after an offset, and then each one as it comes."""
+        return self._channel.server_stream(FEEDBACK_SUBSCRIBE, request, context)
 
     async def delete_user(
         self, request: pb.DeleteUserEventsRequest, context: Context | None = None

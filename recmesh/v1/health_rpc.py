@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import AsyncIterator
 
-from recmesh.rpc.call import Channel, Context, Handlers, Method
+from recmesh.rpc.call import Context, Handlers, Kind, Method
+from recmesh.rpc.channel import Channel, Stream
 from recmesh.v1 import health_pb2 as pb
 
 HEALTH_CHECK = Method(
@@ -14,6 +16,15 @@ HEALTH_CHECK = Method(
     pb.HealthCheckResponse,
     idempotent=True,
     read_only=True,
+)
+
+HEALTH_WATCH = Method(
+    "/grpc.health.v1.Health/Watch",
+    pb.HealthCheckRequest,
+    pb.HealthCheckResponse,
+    idempotent=True,
+    read_only=True,
+    kind=Kind.SERVER_STREAM,
 )
 
 
@@ -26,8 +37,14 @@ class HealthBase(abc.ABC):
     ) -> pb.HealthCheckResponse:
         """The state now; NOT_FOUND for a service the process does not know. The empty name is the process itself."""
 
+    def watch(
+        self, request: pb.HealthCheckRequest, context: Context
+    ) -> AsyncIterator[pb.HealthCheckResponse]:
+        """The state now, and again whenever it changes."""
+
     def register(self, handlers: Handlers) -> None:
         handlers.add(HEALTH_CHECK, self.check)
+        handlers.add(HEALTH_WATCH, self.watch)
 
 
 class HealthStub:
@@ -41,3 +58,9 @@ class HealthStub:
     ) -> pb.HealthCheckResponse:
         """The state now; NOT_FOUND for a service the process does not know. The empty name is the process itself."""
         return await self._channel.call(HEALTH_CHECK, request, context)
+
+    def watch(
+        self, request: pb.HealthCheckRequest, context: Context | None = None
+    ) -> Stream[pb.HealthCheckResponse]:
+        """The state now, and again whenever it changes."""
+        return self._channel.server_stream(HEALTH_WATCH, request, context)

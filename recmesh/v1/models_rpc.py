@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import abc
 
-from recmesh.rpc.call import Channel, Context, Handlers, Method
+from recmesh.rpc.call import Context, Handlers, Method
+from recmesh.rpc.channel import Channel
 from recmesh.v1 import models_pb2 as pb
 
 MODELS_LIST = Method(

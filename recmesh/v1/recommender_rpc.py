@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import AsyncIterator
 
-from recmesh.rpc.call import Channel, Context, Handlers, Method
+from recmesh.rpc.call import Context, Handlers, Kind, Method
+from recmesh.rpc.channel import Channel, Stream
 from recmesh.v1 import recommender_pb2 as pb
 
 RECOMMENDER_RECOMMEND = Method(
@@ -80,6 +82,15 @@ RECOMMENDER_STATUS = Method(
     read_only=True,
 )
 
+RECOMMENDER_WATCH = Method(
+    "/recmesh.v1.Recommender/Watch",
+    pb.WatchRequest,
+    pb.RecommendResponse,
+    idempotent=True,
+    read_only=True,
+    kind=Kind.SERVER_STREAM,
+)
+
 
 class RecommenderBase(abc.ABC):
     """Recommendations, search and feedback behind one address."""
@@ -138,6 +149,11 @@ class RecommenderBase(abc.ABC):
     ) -> pb.StatusResponse:
         """How the mesh is: versions, endpoints and their state."""
 
+    def watch(
+        self, request: pb.WatchRequest, context: Context
+    ) -> AsyncIterator[pb.RecommendResponse]:
+        """A user's recommendations, again whenever an event changes them."""
+
     def register(self, handlers: Handlers) -> None:
         handlers.add(RECOMMENDER_RECOMMEND, self.recommend)
         handlers.add(RECOMMENDER_SIMILAR_ITEMS, self.similar_items)
@@ -148,6 +164,7 @@ class RecommenderBase(abc.ABC):
         handlers.add(RECOMMENDER_DELETE_USER, self.delete_user)
         handlers.add(RECOMMENDER_GET_HISTORY, self.get_history)
         handlers.add(RECOMMENDER_STATUS, self.status)
+        handlers.add(RECOMMENDER_WATCH, self.watch)
 
 
 class RecommenderStub:
@@ -209,3 +226,9 @@ class RecommenderStub:
     ) -> pb.StatusResponse:
         """How the mesh is: versions, endpoints and their state."""
         return await self._channel.call(RECOMMENDER_STATUS, request, context)
+
+    def watch(
+        self, request: pb.WatchRequest, context: Context | None = None
+    ) -> Stream[pb.RecommendResponse]:
+        """A user's recommendations, again whenever an event changes them."""
+        return self._channel.server_stream(RECOMMENDER_WATCH, request, context)

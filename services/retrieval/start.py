@@ -10,7 +10,7 @@ from recmesh.mesh.timeout import Timeout
 from recmesh.ops.log import Logger
 from recmesh.ops.process import Process, Serving
 from recmesh.rpc import tx
-from recmesh.rpc.call import Channel, stack
+from recmesh.rpc import Channel, stack
 from recmesh.rpc.status import RpcError
 from recmesh.v1.retrieval_rpc import RetrievalStub
 from services.common.models import Models

@@ -116,6 +116,9 @@ class FakeClock:
     async def sleep(self, delay: float) -> None:
         self.now += delay
 
+    def gate(self) -> Gate:
+        raise NotImplementedError
+
     async def within(self, delay: float, work: Coroutine[Any, Any, T]) -> T:
         return await work
 
@@ -143,7 +146,7 @@ class FakeEndpoint:
             raise self.failures.popleft()
         handlers = Handlers()
         self.gateway.register(handlers)
-        request = handlers.decode(call.method.path, call.request.SerializeToString(), call.context)
+        request = handlers.decode(call.method.path, call.method.kind, call.request.SerializeToString(), call.context)
         reply: Message = call.method.reply.FromString((await handlers(request)).SerializeToString())
         return reply
 

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from recmesh.ops.health import Health
-from recmesh.rpc.call import Channel, Handlers
+from recmesh.rpc import Channel, Handlers
 from recmesh.rpc.status import RpcError, Status
 from recmesh.v1 import health_pb2 as pb
 from recmesh.v1.health_rpc import HealthStub

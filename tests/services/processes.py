@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from recmesh.rpc import blocking
-from recmesh.rpc.call import Channel
+from recmesh.rpc import Channel
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds; only a process that hangs is waited for so long

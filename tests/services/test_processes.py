@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from recmesh.rpc import blocking
-from recmesh.rpc.call import Channel
+from recmesh.rpc import Channel
 from recmesh.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from recmesh.v1.health_rpc import HealthStub
 from recmesh.v1.models_pb2 import ListModelsRequest

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.bundle import Bundle
 from models.data import History
 from models.encoder import Encoder
-from recmesh.rpc.call import Channel, Handlers
+from recmesh.rpc import Channel, Handlers
 from recmesh.rpc.status import Status
 from recmesh.v1 import common_pb2
 from recmesh.v1 import embedding_pb2 as pb

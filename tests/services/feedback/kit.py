@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from recmesh.rpc.call import Channel, Handlers
+from recmesh.rpc import Channel, Handlers
 from recmesh.v1 import feedback_pb2 as pb
 from recmesh.v1.common_pb2 import Event
 from recmesh.v1.feedback_rpc import FeedbackStub

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.blend import Blend
-from recmesh.rpc.call import Channel, Handlers
+from recmesh.rpc import Channel, Handlers
 from recmesh.rpc.status import Status
 from recmesh.v1 import ranking_pb2 as pb
 from recmesh.v1.common_pb2 import SourceScores

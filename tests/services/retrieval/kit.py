@@ -11,7 +11,7 @@ import numpy as np
 from twisted.internet.task import Clock
 
 from recmesh.rpc import tx
-from recmesh.rpc.call import Channel, Handlers
+from recmesh.rpc import Channel, Handlers
 from recmesh.v1 import retrieval_pb2 as pb
 from recmesh.v1.common_pb2 import Item
 from recmesh.v1.models_pb2 import LoadModelRequest

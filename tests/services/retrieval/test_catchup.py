@@ -7,7 +7,7 @@ from pathlib import Path
 from google.protobuf.message import Message
 
 from models.shard import shard_of
-from recmesh.rpc.call import Call, Channel
+from recmesh.rpc import Call, Channel
 from recmesh.rpc.status import RpcError, Status
 from recmesh.v1 import retrieval_pb2 as pb
 from recmesh.v1.retrieval_rpc import RetrievalStub

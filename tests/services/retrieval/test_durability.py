@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recmesh.rpc import blocking
-from recmesh.rpc.call import Channel
+from recmesh.rpc import Channel
 from recmesh.v1 import retrieval_pb2 as pb
 from recmesh.v1.retrieval_rpc import RetrievalStub
 from tests.services.processes import configuration, running

@@ -1,0 +1,135 @@
+"""Channel: the typed front of a service; and Stream: the replies of a call, taken one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Generator, Iterable
+from types import TracebackType, coroutine
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+
+from recmesh.rpc.call import NO_CONTEXT, Call, Context, Method, Rep, Req, Service
+from recmesh.rpc.scope import inherited
+from recmesh.rpc.status import RpcError, Status
+
+T = TypeVar("T")
+Many: TypeAlias = AsyncIterable[T] | Iterable[T]
+
+
+class Channel:
+    """Generated stubs call through it. A call without a context is made in that of the handler that runs."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def call(self, method: Method[Req, Rep], request: Req, context: Context | None = None) -> Rep:
+        """The reply; raises RpcError."""
+        return _typed(method, await self._service(Call(method, request, context or inherited() or NO_CONTEXT)))
+
+    async def client_stream(self, method: Method[Req, Rep], requests: Many[Req], context: Context | None = None) -> Rep:
+        """The reply to all of `requests`, which are taken as the server has room for them; raises RpcError."""
+        call = Call(method, method.request(), context or inherited() or NO_CONTEXT, requests=_each(requests))
+        return _typed(method, await self._service(call))
+
+    def server_stream(self, method: Method[Req, Rep], request: Req, context: Context | None = None) -> Stream[Rep]:
+        return Stream(self._service, Call(method, request, context or inherited() or NO_CONTEXT))
+
+    def bidi(self, method: Method[Req, Rep], requests: Many[Req], context: Context | None = None) -> Stream[Rep]:
+        call = Call(method, method.request(), context or inherited() or NO_CONTEXT, requests=_each(requests))
+        return Stream(self._service, call)
+
+
+class Stream(Generic[Rep]):
+    """The replies of one call, in order: an async iterator that raises RpcError where the call fails.
+
+    The call begins with the first reply asked for, and moves only while one is asked for: whoever does not read is sent
+    no more than the window of a call. Leaving (`async with`, `aclose`, dropping the stream) cancels the call.
+    """
+
+    def __init__(self, service: Service, call: Call) -> None:
+        self.sent = 0
+        self._passed: Message | None = None
+        self._work: Coroutine[Any, Any, Message] | None = _answer(service, call)
+        self._reply: type[Rep] = call.method.reply
+        self._path = call.method.path
+        call.replies = self
+
+    def __aiter__(self) -> AsyncIterator[Rep]:
+        return self
+
+    async def __anext__(self) -> Rep:
+        message: Message = await self._next()
+        if isinstance(message, self._reply):
+            return message
+        await self.aclose()
+        raise RpcError(Status.INTERNAL, f"{self._path} was answered with a {type(message).__name__}")
+
+    async def aclose(self) -> None:
+        work, self._work = self._work, None
+        if work is not None:
+            work.close()
+
+    async def __aenter__(self) -> Stream[Rep]:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def send(self, message: Message, /) -> None:
+        """As the `replies` of its call: hands a message to the reader, and waits until the next one is asked for."""
+        self.sent += 1
+        self._passed = message
+        await self._turn()
+
+    @coroutine
+    def _turn(self) -> Generator[object, None, None]:
+        yield self  # to `_next`, which runs the service
+
+    @coroutine
+    def _next(self) -> Generator[object, Any, Message]:
+        """Runs the service until it sends. What else it waits for is passed up, to the loop that runs the reader."""
+        work = self._work
+        if work is None:
+            raise StopAsyncIteration
+        own: object = self
+        value: Any = None
+        failure: BaseException | None = None
+        try:
+            while True:
+                awaited = work.send(value) if failure is None else work.throw(failure)
+                if awaited is own:
+                    passed = self._passed
+                    assert passed is not None
+                    return passed
+                value = failure = None
+                try:
+                    value = yield awaited
+                except BaseException as error:  # of what was awaited, or the reader's own cancellation
+                    failure = error
+        except StopIteration:
+            self._work = None
+        except BaseException:
+            self._work = None
+            raise
+        raise StopAsyncIteration
+
+
+def _typed(method: Method[Any, Rep], reply: Message) -> Rep:
+    if not isinstance(reply, method.reply):
+        raise RpcError(Status.INTERNAL, f"{method.path} was answered with a {type(reply).__name__}")
+    return reply
+
+
+async def _answer(service: Service, call: Call) -> Message:
+    return await service(call)
+
+
+async def _each(many: Many[T]) -> AsyncIterator[T]:
+    if isinstance(many, AsyncIterable):
+        async for each in many:
+            yield each
+    else:
+        for each in many:
+            yield each
