@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
@@ -19,6 +19,20 @@ from recmesh.rpc.status import Origin, Processed, RpcError, Status
 T = TypeVar("T")
 
 
+class Gate:
+    """A recmesh.rpc.clock.Gate."""
+
+    def __init__(self) -> None:
+        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._opened.__await__()
+
+    def open(self) -> None:
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+
 class Clock:
     """The running loop as a recmesh.rpc.Clock."""
 
@@ -27,6 +41,9 @@ class Clock:
 
     def sleep(self, delay: float) -> Awaitable[None]:
         return asyncio.sleep(delay)
+
+    def gate(self) -> Gate:
+        return Gate()
 
     async def within(self, delay: float, work: Coroutine[Any, Any, T]) -> T:
         limit = asyncio.timeout(delay)

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from recmesh.rpc.address import split_address
 from recmesh.rpc.call import Call
+from recmesh.rpc.clock import Gate
 from recmesh.rpc.connection import HANDSHAKE_TIMEOUT, KEEPALIVE_AFTER, KEEPALIVE_PING, KEEPALIVE_TIMEOUT
 from recmesh.rpc.endpoint import CONNECT_TIMEOUT
 from recmesh.rpc.events import Broken, GoingAway, Reply, StatusReceived, Withdrawn
@@ -50,6 +51,9 @@ class Clock:
 
     async def sleep(self, delay: float) -> None:
         time.sleep(max(0.0, delay))
+
+    def gate(self) -> Gate:
+        raise RuntimeError("nobody could open it: here one thing is done after another")
 
     async def within(self, delay: float, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`, which cannot be interrupted: it keeps the time by the deadlines of its calls."""

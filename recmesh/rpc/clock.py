@@ -12,6 +12,14 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 
+class Gate(Awaitable[None], Protocol):
+    """What one coroutine awaits until another opens it."""
+
+    def open(self) -> None:
+        """Lets the waiting one go on. Opened twice, or when nobody waits any more, it stays open."""
+        ...
+
+
 class Clock(Protocol):
     """Time, and the things that need more than one coroutine at once."""
 
@@ -20,6 +28,10 @@ class Clock(Protocol):
         ...
 
     def sleep(self, delay: float) -> Awaitable[None]: ...
+
+    def gate(self) -> Gate:
+        """A closed one, for one coroutine to await."""
+        ...
 
     async def within(self, delay: float, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`; after `delay` seconds `work` is cancelled and DEADLINE_EXCEEDED raised."""

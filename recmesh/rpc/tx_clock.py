@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Generator, Sequence
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -13,6 +13,20 @@ from twisted.python.failure import Failure
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
 
 T = TypeVar("T")
+
+
+class Gate:
+    """A recmesh.rpc.clock.Gate."""
+
+    def __init__(self) -> None:
+        self._opened: Deferred[None] = Deferred()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._opened.__await__()
+
+    def open(self) -> None:
+        if not self._opened.called:
+            self._opened.callback(None)
 
 
 class Clock:
@@ -26,6 +40,9 @@ class Clock:
 
     def sleep(self, delay: float) -> Awaitable[None]:
         return deferLater(self._reactor, delay)
+
+    def gate(self) -> Gate:
+        return Gate()
 
     async def within(self, delay: float, work: Coroutine[Any, Any, T]) -> T:
         working = Deferred.fromCoroutine(work)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from recmesh.rpc import Call, Context, Handlers, Origin, Processed, RpcError, Status
+from recmesh.rpc.clock import Gate
 from recmesh.v1 import common_pb2
 from recmesh.v1 import recommender_pb2 as pb
 from recmesh.v1.recommender_rpc import RecommenderBase

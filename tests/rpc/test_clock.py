@@ -1,4 +1,4 @@
-"""The clocks of the three worlds do the same: sleep, within, first, settled."""
+"""The clocks of the three worlds do the same: sleep, gate, within, first, settled."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from recmesh.rpc import Clock, RpcError, Status, aio, blocking
+from recmesh.rpc.clock import Gate
 from recmesh.testing import FakeClock, begin
 
 
-class Gate:
+class Waiting:
     """Something to wait for under Twisted."""
 
     def __init__(self) -> None:
@@ -55,7 +56,7 @@ def test_sleep_takes_its_time() -> None:
 
 
 def test_within_gives_the_result_and_leaves_no_timer() -> None:
-    clock, gate = FakeClock(), Gate()
+    clock, gate = FakeClock(), Waiting()
     waiting = begin(clock.within(1.0, gate.passed()))
     clock.advance(0.9)
     gate.opened.callback("in time")
@@ -63,7 +64,7 @@ def test_within_gives_the_result_and_leaves_no_timer() -> None:
 
 
 def test_within_cancels_what_takes_too_long() -> None:
-    clock, gate = FakeClock(), Gate()
+    clock, gate = FakeClock(), Waiting()
     waiting = begin(clock.within(1.0, gate.passed()))
     clock.advance(1.0)
     with pytest.raises(RpcError, match="no answer within 1 s") as caught:
@@ -72,7 +73,7 @@ def test_within_cancels_what_takes_too_long() -> None:
 
 
 def test_within_cancelled_from_outside_is_no_deadline() -> None:
-    clock, gate = FakeClock(), Gate()
+    clock, gate = FakeClock(), Waiting()
     waiting = begin(clock.within(1.0, gate.passed()))
     waiting.cancel()
     with pytest.raises(CancelledError):
@@ -88,7 +89,7 @@ def test_within_lets_an_error_through() -> None:
 
 
 def test_first_takes_the_first_result_and_cancels_the_rest() -> None:
-    clock, slow, fast = FakeClock(), Gate(), Gate()
+    clock, slow, fast = FakeClock(), Waiting(), Waiting()
     racing = begin(clock.first(slow.passed(), failing("lost"), fast.passed()))
     assert not racing.done
     fast.opened.callback("won")
@@ -96,7 +97,7 @@ def test_first_takes_the_first_result_and_cancels_the_rest() -> None:
 
 
 def test_first_of_only_failures_is_the_last_of_them() -> None:
-    clock, gate = FakeClock(), Gate()
+    clock, gate = FakeClock(), Waiting()
     racing = begin(clock.first(gate.passed(), failing("early")))
     gate.opened.errback(ValueError("late"))
     with pytest.raises(ValueError, match="late"):
@@ -104,14 +105,14 @@ def test_first_of_only_failures_is_the_last_of_them() -> None:
 
 
 def test_first_cancelled_from_outside_cancels_all() -> None:
-    clock, gates = FakeClock(), [Gate(), Gate()]
+    clock, gates = FakeClock(), [Waiting(), Waiting()]
     racing = begin(clock.first(*(gate.passed() for gate in gates)))
     racing.cancel()
     assert racing.done and [gate.ended for gate in gates] == ["CancelledError"] * 2
 
 
 def test_settled_has_every_outcome_in_order() -> None:
-    clock, gate = FakeClock(), Gate()
+    clock, gate = FakeClock(), Waiting()
     settling = begin(clock.settled(gate.passed(), failing("no"), value("at once")))
     assert not settling.done
     gate.opened.callback("at last")
@@ -124,7 +125,7 @@ def test_settled_of_nothing_is_nothing() -> None:
 
 
 def test_settled_cancelled_from_outside_cancels_all() -> None:
-    clock, gates = FakeClock(), [Gate(), Gate()]
+    clock, gates = FakeClock(), [Waiting(), Waiting()]
     settling = begin(clock.settled(*(gate.passed() for gate in gates)))
     settling.cancel()
     with pytest.raises(CancelledError):
@@ -133,6 +134,38 @@ def test_settled_cancelled_from_outside_cancels_all() -> None:
 
 
 # asyncio.
+
+
+def test_a_gate_holds_one_coroutine_until_it_is_opened() -> None:
+    clock = FakeClock()
+    gate = clock.gate()
+    waiting = begin(clock.settled(_through(gate)))
+    assert not waiting.done
+    gate.open()
+    gate.open()
+    assert waiting.result() == ["through"]
+
+
+def test_a_gate_opened_before_anybody_waits_holds_nobody() -> None:
+    gate = FakeClock().gate()
+    gate.open()
+    assert begin(_through(gate)).result() == "through"
+
+
+def test_a_gate_may_be_opened_after_the_waiting_one_was_cancelled() -> None:
+    clock = FakeClock()
+    gate = clock.gate()
+    waiting = begin(clock.within(1.0, _through(gate)))
+    clock.advance(1.0)
+    with pytest.raises(RpcError):
+        waiting.result()
+    gate.open()
+    assert not clock.timers
+
+
+async def _through(gate: Gate) -> str:
+    await gate
+    return "through"
 
 
 def under_asyncio(work: Callable[[aio.Clock], Coroutine[Any, Any, Any]]) -> Any:
@@ -178,6 +211,23 @@ def test_asyncio_first() -> None:
     assert under_asyncio(work) == ("won", 1)
 
 
+def test_asyncio_gate() -> None:
+    async def work(clock: aio.Clock) -> tuple[list[Any], bool]:
+        gate, forgotten = clock.gate(), clock.gate()
+
+        async def opens() -> None:
+            gate.open()
+            gate.open()
+
+        outcomes = await clock.settled(_through(gate), opens())
+        with pytest.raises(RpcError):
+            await clock.within(0.0, _through(forgotten))
+        forgotten.open()
+        return outcomes, True
+
+    assert under_asyncio(work) == (["through", None], True)
+
+
 def test_asyncio_settled() -> None:
     async def work(clock: aio.Clock) -> Any:
         await clock.sleep(0)
@@ -211,6 +261,11 @@ def test_blocking_does_one_after_the_other() -> None:
 
     assert blocking.run(work()) == ("within", "first", ["x", "no", "y"], True)
     assert order == ["within", "first", "x", "y"]
+
+
+def test_blocking_has_nobody_to_open_a_gate() -> None:
+    with pytest.raises(RuntimeError, match="nobody"):
+        blocking.Clock().gate()
 
 
 def test_blocking_run_lets_errors_through() -> None:
