@@ -140,6 +140,11 @@ class Connection:
     def peer(self) -> wire.Hello | None:
         return self._session.peer
 
+    @property
+    def activity(self) -> int:
+        """Changes with each call that begins."""
+        return self._session.last_id
+
     def data_received(self, data: bytes) -> None:
         self._heard = now = self._loop.seconds()
         for event in self._session.receive(data, now):

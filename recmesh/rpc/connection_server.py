@@ -50,6 +50,7 @@ class ServerConnection(Connection):
         *,
         node_id: str = "",
         caller: str = "",
+        principal: str = "",
         gone: Callable[[ServerConnection], None] = lambda connection: None,
     ) -> None:
         self._calls = ServerSession(limits, node_id)
@@ -58,6 +59,7 @@ class ServerConnection(Connection):
         self._handlers = handlers
         self._service = service  # the handlers behind their filters
         self._caller = caller
+        self._principal = principal  # who the caller's certificate says that it is
         self._gone = gone  # called once, when the connection is lost and its last handler has ended
         self._first = b""
         self._known = False  # the first bytes are this protocol's
@@ -108,7 +110,7 @@ class ServerConnection(Connection):
             if deadline is not None and deadline <= now:
                 raise too_late()
             call = self._handlers.decode(
-                header.method, header.kind, event.payload, context_of(header, deadline, self._caller)
+                header.method, header.kind, event.payload, context_of(header, deadline, self._caller, self._principal)
             )
         except RpcError as error:
             self._end(event, now, status_of(error))

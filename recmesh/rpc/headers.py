@@ -54,7 +54,7 @@ def _add_rarer(header: wire.CallHeader, context: Context) -> None:
             header.metadata.add(key=key, binary=value)
 
 
-def context_of(header: wire.CallHeader, deadline: float | None, peer: str) -> Context:
+def context_of(header: wire.CallHeader, deadline: float | None, peer: str, principal: str = "") -> Context:
     trace, pairs = header.trace, header.metadata
     return Context(
         deadline,
@@ -67,6 +67,7 @@ def context_of(header: wire.CallHeader, deadline: float | None, peer: str) -> Co
         header.attempt,
         header.hedge,
         peer,
+        principal,
     )
 
 

@@ -184,6 +184,11 @@ class Session:
 
     # For the two kinds of session.
 
+    @property
+    def last_id(self) -> int:
+        """Of the calls on this connection, whichever end opens them; 0 before the first."""
+        return 0
+
     def _last_served(self) -> int:
         """The largest id of a call that this end looked at."""
         return 0

@@ -23,6 +23,10 @@ class ClientSession(Session):
         self._on[frames.CANCEL] = self._on_cancel
 
     @property
+    def last_id(self) -> int:
+        return max(0, self._next_id - 2)
+
+    @property
     def takes_calls(self) -> bool:
         return not (self.leaving or self.broken) and self._next_id <= MAX_CALL_ID
 

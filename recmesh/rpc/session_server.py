@@ -33,6 +33,10 @@ class ServerSession(Session):
         self._on[frames.CANCEL] = self._on_cancel
 
     @property
+    def last_id(self) -> int:
+        return self._last_id
+
+    @property
     def busy(self) -> bool:
         return bool(self._open or self._arriving or self._ending or self._flow.waiting)
 
