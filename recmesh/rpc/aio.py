@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
@@ -57,22 +57,47 @@ class Clock:
             raise RpcError(Status.DEADLINE_EXCEEDED, message, processed=Processed.MAYBE, origin=Origin.CLIENT) from None
 
     async def first(self, *work: Coroutine[Any, Any, T]) -> T:
-        tasks = [asyncio.ensure_future(each) for each in work]
-        for each in tasks:
-            each.add_done_callback(_seen)
+        tasks = [_begun(each) for each in work]
         try:
-            for done in asyncio.as_completed(tasks):
-                try:
-                    return await done
-                except Exception as error:
-                    failure = error
-            raise failure
+            return await _first(tasks)
         finally:
-            for each in tasks:
-                each.cancel()
+            _cancel(tasks)
+
+    async def hedged(
+        self, delay: float, work: Coroutine[Any, Any, T], backup: Callable[[], Coroutine[Any, Any, T] | None]
+    ) -> T:
+        tasks = [_begun(work)]
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=delay)
+            more = None if done else backup()
+            if more is not None:
+                tasks.append(_begun(more))
+            return await _first(tasks)
+        finally:
+            _cancel(tasks)
 
     async def settled(self, *work: Coroutine[Any, Any, T]) -> list[T | BaseException]:
         return await asyncio.gather(*work, return_exceptions=True)
+
+
+def _begun(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(_seen)
+    return task
+
+
+async def _first(tasks: Sequence[asyncio.Task[T]]) -> T:
+    for done in asyncio.as_completed(tasks):
+        try:
+            return await done
+        except Exception as error:
+            failure = error
+    raise failure
+
+
+def _cancel(tasks: Sequence[asyncio.Task[T]]) -> None:
+    for each in tasks:
+        each.cancel()
 
 
 def _seen(task: asyncio.Future[Any]) -> None:

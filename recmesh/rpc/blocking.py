@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -57,6 +57,12 @@ class Clock:
 
     async def within(self, delay: float, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`, which cannot be interrupted: it keeps the time by the deadlines of its calls."""
+        return await work
+
+    async def hedged(
+        self, delay: float, work: Coroutine[Any, Any, T], backup: Callable[[], Coroutine[Any, Any, T] | None]
+    ) -> T:
+        """The result of `work`: nothing can be begun beside it."""
         return await work
 
     async def first(self, *work: Coroutine[Any, Any, T]) -> T:

@@ -6,7 +6,7 @@ and in tests under a clock that the test moves.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -39,6 +39,13 @@ class Clock(Protocol):
 
     async def first(self, *work: Coroutine[Any, Any, T]) -> T:
         """The first result; the rest is cancelled. If all fail, the last failure."""
+        ...
+
+    async def hedged(
+        self, delay: float, work: Coroutine[Any, Any, T], backup: Callable[[], Coroutine[Any, Any, T] | None]
+    ) -> T:
+        """The result of `work`. If it has none after `delay` seconds, `backup()` is begun beside it, unless that is
+        None: then the first result, and the other is cancelled; if both fail, the last failure."""
         ...
 
     async def settled(self, *work: Coroutine[Any, Any, T]) -> list[T | BaseException]:

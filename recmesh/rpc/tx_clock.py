@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -84,6 +85,40 @@ class Clock:
         try:
             return await won
         finally:
+            _cancel(running)
+
+    async def hedged(
+        self, delay: float, work: Coroutine[Any, Any, T], backup: Callable[[], Coroutine[Any, Any, T] | None]
+    ) -> T:
+        running: list[Deferred[T]] = []
+        failures = 0
+        won: Deferred[T] = Deferred()
+
+        def succeeded(result: T) -> None:
+            if not won.called:
+                won.callback(result)
+
+        def failed(failure: Failure) -> None:
+            nonlocal failures
+            failures += 1
+            if failures == len(running) and not won.called:
+                won.errback(failure)
+
+        def begin(work: Coroutine[Any, Any, T] | None) -> None:
+            if work is not None:
+                running.append(Deferred.fromCoroutine(work))
+                running[-1].addCallbacks(succeeded, failed)
+
+        begin(work)
+        if won.called:
+            return await won
+        variables = copy_context()  # a timer rings outside of the caller's
+        timer = self._reactor.callLater(max(0.0, delay), lambda: variables.run(lambda: begin(backup())))
+        try:
+            return await won
+        finally:
+            if timer.active():
+                timer.cancel()
             _cancel(running)
 
     async def settled(self, *work: Coroutine[Any, Any, T]) -> list[T | BaseException]:

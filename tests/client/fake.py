@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -125,6 +125,11 @@ class FakeClock:
 
     async def first(self, *work: Coroutine[Any, Any, T]) -> T:
         raise NotImplementedError
+
+    async def hedged(
+        self, delay: float, work: Coroutine[Any, Any, T], backup: Callable[[], Coroutine[Any, Any, T] | None]
+    ) -> T:
+        return await work
 
     async def settled(self, *work: Coroutine[Any, Any, T]) -> list[T | BaseException]:
         raise NotImplementedError
