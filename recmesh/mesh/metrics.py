@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from google.protobuf.message import Message
@@ -16,8 +17,26 @@ class Histogram(Protocol):
     def observe(self, value: float, *values: str) -> None: ...
 
 
+class Counter(Protocol):
+    """Counts, apart by the values of its labels."""
+
+    def add(self, amount: float, *values: str) -> None: ...
+
+
+class Gauge(Protocol):
+    """Shows a number, apart by the values of its labels."""
+
+    def ask(self, source: Callable[[], float], *values: str) -> None:
+        """`source` is called whenever somebody looks; it must be quick."""
+        ...
+
+
 class Recorder(Protocol):
     """Where metrics are kept, for example `recmesh.ops.registry.Registry`."""
+
+    def counter(self, name: str, help_text: str, *labels: str) -> Counter: ...
+
+    def gauge(self, name: str, help_text: str, *labels: str) -> Gauge: ...
 
     def histogram(self, name: str, help_text: str, *labels: str) -> Histogram: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import pytest
@@ -77,6 +77,14 @@ class Recorder:
 
     def __init__(self) -> None:
         self.observed: dict[str, list[tuple[float, Mapping[str, str]]]] = {}
+        self.counters: dict[str, Counter] = {}
+        self.gauges: dict[str, Gauge] = {}
+
+    def counter(self, name: str, help_text: str, *labels: str) -> Counter:
+        return self.counters.setdefault(name, Counter())
+
+    def gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
+        return self.gauges.setdefault(name, Gauge())
 
     def histogram(self, name: str, help_text: str, *labels: str) -> Series:
         return Series(self.observed.setdefault(name, []), labels)
@@ -89,6 +97,29 @@ class Series:
 
     def observe(self, value: float, *values: str) -> None:
         self._observed.append((value, dict(zip(self._labels, values, strict=True))))
+
+
+class Counter:
+    """What was counted, by the values of the labels."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, ...], float] = {}
+
+    def add(self, amount: float, *values: str) -> None:
+        self.counts[values] = self.counts.get(values, 0) + amount
+
+
+class Gauge:
+    """Who is asked, by the values of the labels."""
+
+    def __init__(self) -> None:
+        self.sources: dict[tuple[str, ...], Callable[[], float]] = {}
+
+    def ask(self, source: Callable[[], float], *values: str) -> None:
+        self.sources[values] = source
+
+    def value(self, *values: str) -> float:
+        return self.sources[values]()
 
 
 class Log:
