@@ -30,6 +30,13 @@ class Parts:
     documents: dict[str, Any] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
 
+    def include(self, others: Parts) -> None:
+        """Takes in what `others` consists of, but for the settings."""
+        self.arrays.update(others.arrays)
+        self.tables.update(others.tables)
+        self.documents.update(others.documents)
+        self.files.update(others.files)
+
     def array(self, name: str) -> NDArray[Any]:
         return self.arrays[name]
 

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str], out: TextIO, err: TextIO) -> int:
         console.complain(f"error: {error.filename or 'input or output'}: {error.strerror or error}")
         return 2
     except KeyboardInterrupt:
-        console.complain("interrupted")
+        console.complain("interrupted" + (", the same command goes on from here" if given.run is fit_command else ""))
         return 130
     return 0
 
@@ -67,6 +67,7 @@ def fit_command(given: argparse.Namespace, console: Console) -> None:
         fingerprint=fingerprint,
         report=prepared.report.as_json(),
         event_weights=prepared.event_weights,
+        reused=lambda stage: console.complain(f"{stage}: done by an earlier run"),
     )
     console.summary()
     console.say(str(path))

@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 
-from models import content, ials, itemknn, popularity, transitions
-from models.catalogue import items_table
 from models.data import Float32, History, Interactions, ItemInfo
 from models.events import DEFAULT_EVENT_WEIGHTS, combine
-from models.histories import add_histories
 from models.pipeline import CANDIDATES_PER_SOURCE, LocalRecommender
-from models.sparse import Matrix, matrix_of
-from models.tokenizer import Tokenizer, TokenizerConfig
-from models.tokenizer import train as train_tokenizer
-from models.words import add_words
 from models.writer import BundleWriter, Parts
+from training.parts import FitConfig, fit_parts, fit_texts
 from training.progress import Progress
-from training.weights import BlendConfig, fit_blend
+from training.stages import EachAnew, Stages, WorkFolder, run_key
+from training.weights import fit_blend
+
+__all__ = ["FitConfig", "FittedModels", "fit_bundle", "fit_models", "tidy"]
 
 # (what a user did, newest first; how many) -> ids of the catalogue, best first, without those of the history.
 Recommend: TypeAlias = Callable[[History | None, int], list[str]]
 
+WORK = ".work"  # beside the bundles of one name: what stages of runs that were stopped gave
 SINGLE_MODELS = ("popularity", "itemknn", "transitions", "ials", "content")
-
-
-@dataclass(frozen=True, slots=True)
-class FitConfig:
-    """Every setting of a fit. The same data, settings and seed give the same bundle."""
-
-    seed: int = 0
-    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
-    content: content.ContentConfig = field(default_factory=content.ContentConfig)
-    popularity: popularity.PopularityConfig = field(default_factory=popularity.PopularityConfig)
-    itemknn: itemknn.ItemKnnConfig = field(default_factory=itemknn.ItemKnnConfig)
-    transitions: transitions.TransitionsConfig = field(default_factory=transitions.TransitionsConfig)
-    ials: ials.IalsConfig = field(default_factory=ials.IalsConfig)
-    blend: BlendConfig = field(default_factory=BlendConfig)
-
-    def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise ValueError("seed is 0 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +56,31 @@ class FittedModels:
 
 
 def fit_models(
-    interactions: Interactions, items: Sequence[ItemInfo], config: FitConfig, progress: Progress
+    interactions: Interactions,
+    items: Sequence[ItemInfo],
+    config: FitConfig,
+    progress: Progress,
+    stages: Stages | None = None,
 ) -> FittedModels:
     """Fits on all of `interactions`; the blend's weights come from the latest slice of each user's.
 
     `items` stand in the order of `interactions.item_ids`, interactions in order of user and time.
     """
+    kept = stages or EachAnew()
     data, catalogue = tidy(interactions, items)
-    texts = _fit_texts(catalogue, config, progress)
+    texts = fit_texts(catalogue, config, progress, kept)
 
     def fit(part: Interactions, label: str) -> Parts:
-        return _fit_parts(part, catalogue, texts, config, progress, label)
+        return fit_parts(part, catalogue, texts, config, progress, kept, label)
 
-    weights, metrics = fit_blend(data, catalogue, fit, config.blend, config.seed, progress)
+    def blend() -> Parts:
+        weights, metrics = fit_blend(data, catalogue, fit, config.blend, config.seed, progress)
+        return Parts({}, documents={"blend": weights, "validation": metrics})
+
+    blended = kept.kept("blend", blend)
     parts = fit(data, "")
-    parts.documents["blend"] = weights
-    return FittedModels(parts, metrics, LocalRecommender(parts))
+    parts.documents["blend"] = blended.json("blend")
+    return FittedModels(parts, blended.json("validation"), LocalRecommender(parts))
 
 
 def fit_bundle(
@@ -107,13 +95,17 @@ def fit_bundle(
     fingerprint: str,
     report: Mapping[str, Any],
     event_weights: Mapping[str, float] = DEFAULT_EVENT_WEIGHTS,
+    reused: Callable[[str], None] = lambda stage: None,
 ) -> Path:
     """Writes `out/name/version` and returns it.
 
     `report` (what preprocessing did) goes into the manifest, `event_weights` (what `interactions` were weighted by)
-    too: live events are to be weighted alike.
+    too: live events are to be weighted alike. A run that was stopped goes on where it was; `reused` is told of each
+    stage that it left done.
     """
-    fitted = fit_models(interactions, items, config, progress)
+    key = run_key(interactions, items, asdict(config))
+    work = WorkFolder.of(out / name / WORK, key, now, reused)
+    fitted = fit_models(interactions, items, config, progress, work)
     settings = {
         **fitted.parts.config,
         "event_weights": dict(event_weights),
@@ -123,6 +115,7 @@ def fit_bundle(
         writer.add(fitted.parts)
         path = writer.finish(settings, {"validation": fitted.metrics, "data": report}, fingerprint, now)
         stage.advance()
+    work.remove()
     return path
 
 
@@ -153,74 +146,3 @@ def _combined(data: Interactions) -> tuple[np.ndarray[tuple[int], np.dtype[np.in
     last = np.ones(len(data), np.bool_)
     last[order[repeats]] = False
     return np.flatnonzero(last), weights
-
-
-@dataclass(frozen=True, slots=True)
-class _Texts:
-    """What is learnt from the items' texts alone."""
-
-    tokenizer: bytes
-    idf: Float32
-    projection: Float32
-    vectors: Matrix
-
-
-def _fit_texts(items: Sequence[ItemInfo], config: FitConfig, progress: Progress) -> _Texts:
-    texts = [content.item_text(item) for item in items]
-    with progress.stage("tokenizer", 1) as stage:
-        model = train_tokenizer(texts, config.tokenizer)
-        stage.advance()
-    with progress.stage("content vectors", 2) as stage:
-        tokenizer = Tokenizer(model)
-        pieces = tokenizer.encode(texts)
-        idf = content.inverse_frequencies(pieces, len(tokenizer))
-        vectors = content.vectorize(pieces, idf)
-        stage.advance()
-        projection = content.fit_projection(vectors, config.content, np.random.default_rng(config.seed))
-        stage.advance()
-    return _Texts(model, idf, projection, vectors)
-
-
-def _fit_parts(
-    data: Interactions, items: Sequence[ItemInfo], texts: _Texts, config: FitConfig, progress: Progress, label: str
-) -> Parts:
-    """Everything of a bundle but the blend's weights."""
-    taken = matrix_of(data)
-    config = replace(config, ials=ials.settled(config.ials, taken))
-    parts = Parts(asdict(config))
-    _add_texts(parts, texts)
-    _add_factors(parts, taken, texts, config, progress, label)
-    with progress.stage(f"item-kNN{label}", len(items)) as stage:
-        itemknn.fit(taken, config.itemknn, stage.advance).add_to(parts, "itemknn")
-    with progress.stage(f"transitions{label}", len(items)) as stage:
-        transitions.fit(data, config.transitions, stage.advance).add_to(parts, "transitions")
-    parts.arrays["popularity"] = popularity.fit(data, config.popularity)
-    parts.tables["items"] = items_table(items)
-    parts.tables["users"] = pa.table({"id": pa.array(list(data.user_ids), pa.string())})
-    add_histories(parts, data)
-    return parts
-
-
-def _add_texts(parts: Parts, texts: _Texts) -> None:
-    parts.files["tokenizer.model"] = texts.tokenizer
-    parts.arrays["piece_idf"] = texts.idf
-    add_words(parts, texts.vectors)
-    parts.arrays["piece_contents"] = texts.projection
-    parts.arrays["item_contents"] = content.unit_rows(np.asarray(texts.vectors @ texts.projection, np.float32))
-
-
-def _add_factors(parts: Parts, taken: Matrix, texts: _Texts, config: FitConfig, progress: Progress, label: str) -> None:
-    """Factors learnt from users; items nobody took stand where their text lets expect them."""
-    with progress.stage(f"iALS{label}", ials.rows_to_solve(taken, config.ials)) as stage:
-        users, items = ials.fit(taken, config.ials, np.random.default_rng(config.seed), stage.advance)
-    counts = np.bincount(taken.indices, minlength=taken.shape[1]).astype(np.float32)
-    with progress.stage(f"texts to factors{label}", config.content.steps) as stage:
-        mapping = content.fit_factor_map(texts.vectors, items, counts, config.content, stage.advance)
-    with progress.stage(f"item factors{label}", 1) as stage:
-        factors = ials.finish(taken, users, np.asarray(texts.vectors @ mapping, np.float32), config.ials)
-        stage.advance()
-    parts.arrays["item_factors"] = factors.items
-    parts.arrays["item_learned"] = counts > 0
-    parts.arrays["ials_gram"] = factors.gram
-    parts.arrays["ials_mean_user"] = factors.mean_user
-    parts.arrays["piece_factors"] = mapping
