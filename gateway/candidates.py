@@ -35,7 +35,7 @@ async def search(run: Run, request: SearchRequest) -> Candidates:
     """Asks every shard. Some may be away; UNAVAILABLE where all are, and what a shard has against the request."""
     shards, context = run.upstreams.shards, run.context()
     request.bundle_version = run.version
-    gathered = await scatter(run.clock, [_ask(shard, request, context) for shard in shards], context.deadline)
+    gathered = await scatter(run.clock, [_ask(shard, request, context) for shard in shards], context.deadline, quorum=0)
     for error in gathered.failures.values():
         run.do_without("retrieval", error)
     if not gathered.answers:

@@ -85,7 +85,11 @@ async def _tell(
     context = run.context()
     told = [(shard, replica) for shard in shards for replica in run.upstreams.shards[shard].replicas]
     gathered = await scatter(
-        run.clock, [tell(shard, replica, context) for shard, replica in told], context.deadline, patience=1.0
+        run.clock,
+        [tell(shard, replica, context) for shard, replica in told],
+        context.deadline,
+        patience=1.0,
+        quorum=0,
     )
     answers: dict[int, list[T]] = {shard: [] for shard in shards}
     failures: dict[int, list[RpcError]] = {shard: [] for shard in shards}

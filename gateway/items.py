@@ -25,7 +25,7 @@ async def fetch(run: Run, item_ids: Iterable[str], vectors: bool = False) -> Map
         for shard, ids in run.upstreams.by_shard(item_ids).items()
         for begin in range(0, len(ids), MOST_IDS)
     ]
-    gathered = await scatter(run.clock, questions, context.deadline)
+    gathered = await scatter(run.clock, questions, context.deadline, quorum=0)
     for error in gathered.failures.values():
         run.do_without("retrieval", error)
     return {record.item.id: record for answer in gathered.answers.values() for record in answer.records}

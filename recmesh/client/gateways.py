@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from google.protobuf.message import Message
 
 from recmesh.mesh.balancer import Endpoint, Replica, RoundRobin
+from recmesh.mesh.budget import Budget
 from recmesh.mesh.resolver import Static
 from recmesh.mesh.retry import Retry
 from recmesh.mesh.timeout import Timeout
@@ -42,7 +43,9 @@ class Gateways:
         self._endpoints = [connect(address) for address in self._addresses]
         self._policies = (
             Timeout(clock, MOST_SECONDS),  # over all attempts and the pauses between them
-            Retry(clock, rng, ATTEMPTS),  # above the balancer, which sends each attempt to another gateway
+            Retry(
+                clock, rng, Budget(clock), ATTEMPTS
+            ),  # above the balancer, which sends each attempt to another gateway
         )
         per_attempt = _Share(clock, len(known))
         self._balancer = RoundRobin(

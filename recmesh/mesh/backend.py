@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from recmesh.mesh.balancer import Endpoint, Replica, RoundRobin
+from recmesh.mesh.budget import Budget
 from recmesh.mesh.metrics import Metrics, Recorder
 from recmesh.mesh.resolver import EndpointAddress, Resolver
 from recmesh.mesh.retry import Retry
@@ -75,7 +76,9 @@ def backend(
         Trace(given.rng),  # outermost: whatever happens below belongs to this span
         calls,  # what the caller waits, so outside of everything that repeats or waits
         Timeout(clock, policy.seconds),  # over all attempts and the pauses between them
-        Retry(clock, given.rng, policy.attempts),  # above the balancer, which sends each attempt elsewhere
+        Retry(
+            clock, given.rng, Budget(clock), policy.attempts
+        ),  # above the balancer, which sends each attempt elsewhere
     )
     per_attempt = (
         attempts,  # once a replica is picked: what that one took

@@ -12,15 +12,20 @@ UNTOUCHED: Final = frozenset({Processed.NOT_SENT, Processed.REFUSED})
 
 def endpoint_failed(error: RpcError) -> bool:
     """Whether the endpoint is to blame: not for what an application answers, nor for a refusal or a local cancel."""
+    if error.processed is Processed.REFUSED:  # by a library that is well enough to say so
+        return False
     match error.status:
-        case Status.UNAVAILABLE:
-            return error.processed != Processed.REFUSED
+        case Status.UNAVAILABLE | Status.INTERNAL | Status.DEADLINE_EXCEEDED:
+            return True
         case Status.UNKNOWN:
             return error.origin != Origin.APP
-        case Status.INTERNAL | Status.DEADLINE_EXCEEDED:
-            return True
         case _:
             return False
+
+
+def endpoint_refused(error: RpcError) -> bool:
+    """Whether the endpoint turned the call away because it has too much to do, or is leaving."""
+    return error.processed is Processed.REFUSED and error.status in (Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED)
 
 
 def may_repeat(method: Method[Any, Any], error: RpcError) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from recmesh.mesh.balancer import RoundRobin
+from recmesh.mesh.budget import Budget
 from recmesh.mesh.retry import Retry
 from recmesh.rpc import Call, Method, Processed, RpcError, Service, Status, stack, tx
 from recmesh.v1.retrieval_pb2 import SearchRequest, SearchResponse
@@ -25,7 +26,7 @@ def unsafe() -> Call:
 
 
 def retrying(clock: Clock, service: Service, attempts: int = 2) -> Service:
-    return stack(Retry(tx.Clock(clock), random.Random(1), attempts), to=service)
+    return stack(Retry(tx.Clock(clock), random.Random(1), Budget(tx.Clock(clock)), attempts), to=service)
 
 
 @pytest.mark.parametrize("error", [UNREACHABLE, REFUSED])
@@ -117,7 +118,7 @@ faults = st.builds(
 @given(st.lists(faults, max_size=6), st.integers(1, 5), st.integers())
 def test_an_unsafe_call_never_reaches_two_handlers(schedule: list[RpcError], attempts: int, seed: int) -> None:
     clock, service = Clock(), Script(*schedule, *[FOUND] * 6)
-    reply = Outcome(stack(Retry(tx.Clock(clock), random.Random(seed), attempts), to=service)(unsafe()))
+    reply = Outcome(stack(Retry(tx.Clock(clock), random.Random(seed), Budget(tx.Clock(clock)), attempts), to=service)(unsafe()))
     while reply.pending:
         clock.advance(1.0)
     ended = [*schedule, *[FOUND] * 6][: len(service.calls)]

@@ -22,7 +22,7 @@ async def answer(value: Any) -> Any:
 
 
 def gather(clock: Clock, *values: Any, deadline: float | None = None) -> Outcome[Gathered[Any]]:
-    return Outcome(scatter(tx.Clock(clock), [answer(value) for value in values], deadline))
+    return Outcome(scatter(tx.Clock(clock), [answer(value) for value in values], deadline, quorum=0))
 
 
 def test_every_shard_has_its_outcome() -> None:
@@ -109,7 +109,7 @@ def test_the_same_under_asyncio() -> None:
     async def main() -> Gathered[Any]:
         clock = aio.Clock()
         questions = [answer(asyncio.Event().wait()), answer("b"), answer(LOST)]
-        return await scatter(clock, questions, clock.seconds() + 0.01)
+        return await scatter(clock, questions, clock.seconds() + 0.01, quorum=0)
 
     gathered = asyncio.run(main())
     assert dict(gathered.answers) == {1: "b"}

@@ -1,0 +1,106 @@
+"""Hedge: a call that takes longer than most gets a second copy, at another endpoint.
+
+It protects callers from the one endpoint that is slow just now: a pause, a full queue, a bad disk. Dean and Barroso,
+"The Tail at Scale" (2013), wait for the 95th percentile, which costs a twentieth more calls. That share is kept to by
+count as well: where everything slows down at once, more copies would be the last thing to help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Final
+
+from google.protobuf.message import Message
+
+from recmesh.mesh.budget import Budget
+from recmesh.mesh.percentile import Percentile
+from recmesh.rpc import Call, Clock, Service
+from recmesh.rpc.race import Race, race
+
+CALLS_A_HEDGE: Final = 20  # 5 %
+MOST_SAVED: Final = 10  # hedges that may follow each other: an endpoint that stops holds several calls
+
+
+class Hedges:
+    """Counts the copies sent for whoever set `tally`."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+
+tally: ContextVar[Hedges | None] = ContextVar("recmesh.mesh.hedges", default=None)
+
+
+class Hedge:
+    """Stands below Retry and above the balancer of one service, or one shard of it.
+
+    Only for methods that change nothing, and only one copy a call. None while an endpoint is `refusing`, and none where
+    `elsewhere` knows no endpoint that the call has not been to.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        budget: Budget,
+        refusing: Callable[[], bool] = lambda: False,
+        elsewhere: Callable[[Call], bool] = lambda call: True,
+    ) -> None:
+        self.sent = 0
+        self.won = 0
+        self._clock = clock
+        self._budget = budget
+        self._refusing = refusing
+        self._elsewhere = elsewhere
+        self._saved = 0  # in calls: each adds one, a hedge takes CALLS_A_HEDGE
+        self._durations: dict[str, Percentile] = {}
+
+    async def __call__(self, call: Call, service: Service) -> Message:
+        if not call.method.read_only or call.streams:
+            return await service(call)
+        durations = self._durations.get(call.method.path)
+        if durations is None:
+            durations = self._durations[call.method.path] = Percentile()
+        if self._saved < CALLS_A_HEDGE * MOST_SAVED:
+            self._saved += 1
+        begin = self._clock.seconds()
+        delay = durations.value(begin)
+        if delay is None or not self._allowed():  # nothing to prepare for
+            reply = await service(call)
+        else:
+            reply = await self._raced(call, service, delay)
+        now = self._clock.seconds()
+        durations.add(now, now - begin)
+        return reply
+
+    def _allowed(self) -> bool:
+        return self._saved >= CALLS_A_HEDGE and not self._refusing()
+
+    async def _raced(self, call: Call, service: Service, delay: float) -> Message:
+        copies = Race()
+
+        async def first() -> Message:
+            race.set(copies)
+            reply = await service(call)
+            copies.won = True
+            return reply
+
+        async def second() -> Message:
+            race.set(copies)
+            reply = await service(call.within(call.context.repeated(call.context.attempt, hedge=True)))
+            copies.won = True
+            self.won += 1
+            return reply
+
+        return await self._clock.hedged(delay, first(), lambda: second() if self._take(call) else None)
+
+    def _take(self, call: Call) -> bool:
+        """Whether a hedge is sent. It is paid for twice: as one of few, and as an attempt beyond the first."""
+        if not (self._allowed() and self._elsewhere(call) and self._budget.spend()):
+            return False
+        self._saved -= CALLS_A_HEDGE
+        self.sent += 1
+        counted = tally.get()
+        if counted is not None:
+            counted.sent += 1
+        return True
