@@ -1,158 +1,131 @@
-"""Unary calls a second over loopback, server and client a process each: recmesh beside Twisted's AMP, in one run.
+"""Unary calls over loopback, server and client a process each: recmesh beside its peers, in one run.
 
-    python -m benchmarks.rpc [--quick] [--json FILE]
+    python benchmarks/rpc.py [--quick] [--json FILE]
 
-Absolute figures do not travel between machines; the ratio within a run does.
+Every contestant answers the same echo over one connection, with a deadline, metrics and a trace in each call, at both
+ends. They take turns cell by cell, so that whatever else the machine does meets all of them. Absolute figures do not
+travel between machines; the ratios within a run do. What they say is in docs/performance.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from twisted.internet import reactor as installed
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.protocol import Factory
-from twisted.protocols import amp
+from benchmarks.machine import machine
+from benchmarks.peers import CONTESTANTS
+from benchmarks.peers.load import Cell
+from benchmarks.rpc_report import Report, show
 
-from recmesh.rpc import Channel, Context, Handlers, tx
-from recmesh.v1 import health_pb2 as pb
-from recmesh.v1.health_rpc import HealthBase, HealthStub
+CHECKOUT: Final = Path(__file__).resolve().parent.parent
+PACKAGES: Final = ("twisted", "protobuf", "grpcio", "uvloop")
+WITH_LARGE: Final = ("recmesh", "grpc.aio")  # AMP ends at 64 KiB a value
 
-reactor: Any = installed
-IN_FLIGHT = (1, 16, 128)
-PAYLOAD = "x" * 100
-CONTESTANTS = ("recmesh", "amp")
+Row = dict[str, Any]
 
 
-class Echo(HealthBase):
-    """Answers a request of 100 bytes without any work of its own."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured, and for how long."""
 
-    async def check(self, request: pb.HealthCheckRequest, context: Context) -> pb.HealthCheckResponse:
-        return pb.HealthCheckResponse(status=pb.HealthCheckResponse.SERVING)
-
-
-class Ask(amp.Command):
-    """The same call in AMP."""
-
-    arguments = [(b"service", amp.String())]  # noqa: RUF012 - as AMP asks for it
-    response = [(b"status", amp.Integer())]  # noqa: RUF012 - and this
-
-
-class EchoLocator(amp.CommandLocator):
-    """Answers Ask."""
-
-    @Ask.responder
-    def ask(self, service: bytes) -> dict[str, int]:
-        return {"status": 1}
+    repeats: int = 5
+    seconds: float = 3.0  # of each window
+    warm_up: float = 0.5  # before it
+    payloads: tuple[int, ...] = (100, 10_240)
+    in_flight: tuple[int, ...] = (1, 16, 128)
+    large: tuple[int, ...] = (8 << 20, 16 << 20)
+    contestants: tuple[str, ...] = tuple(CONTESTANTS)
 
 
-async def serve(contestant: str) -> None:
-    """Prints its port on stdout, and serves until stdin closes."""
-    if contestant == "recmesh":
-        handlers = Handlers()
-        Echo().register(handlers)
-        server = await tx.listen(reactor, "127.0.0.1:0", handlers)
-        print(server.address.rpartition(":")[2], flush=True)
-    else:
-        factory = Factory.forProtocol(lambda: amp.AMP(locator=EchoLocator()))
-        print(reactor.listenTCP(0, factory, interface="127.0.0.1").getHost().port, flush=True)
-    reactor.callInThread(wait_for_parent)
+QUICK: Final = Plan(repeats=3, seconds=0.4, warm_up=0.15)
 
 
-def wait_for_parent() -> None:
-    sys.stdin.read()
-    reactor.callFromThread(reactor.stop)
+class Pair:
+    """A contestant's server and client."""
+
+    def __init__(self, contestant: str, client: subprocess.Popen[str]) -> None:
+        self.contestant = contestant
+        self._client = client
+
+    def measure(self, payload_bytes: int, in_flight: int, plan: Plan) -> Row:
+        cell = Cell(payload_bytes, in_flight, plan.warm_up, plan.seconds)
+        assert self._client.stdin is not None
+        self._client.stdin.write(json.dumps(asdict(cell)) + "\n")
+        self._client.stdin.flush()
+        return {
+            "contestant": self.contestant,
+            "payload_bytes": payload_bytes,
+            "in_flight": in_flight,
+            **json.loads(_line(self._client, self.contestant)),
+        }
 
 
-async def caller(contestant: str, port: int) -> tuple[Callable[[], Awaitable[Any]], Callable[[], Awaitable[Any]]]:
-    """A function that makes one call, and one that ends the connection."""
-    if contestant == "recmesh":
-        endpoint = tx.Endpoint(reactor, f"127.0.0.1:{port}")
-        stub, request = HealthStub(Channel(endpoint)), pb.HealthCheckRequest(service=PAYLOAD)
-        return lambda: stub.check(request, Context(deadline=reactor.seconds() + 10)), endpoint.close
-    protocol = await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", port), amp.AMP())
-
-    async def leave() -> None:
-        protocol.transport.loseConnection()
-
-    return lambda: protocol.callRemote(Ask, service=PAYLOAD.encode()), leave
+@contextmanager
+def running(contestant: str) -> Iterator[Pair]:
+    """Both ends stop when their stdin closes."""
+    with _started(contestant, "serve") as server:
+        port = _line(server, contestant)
+        with _started(contestant, "call", port, str(server.pid)) as client:
+            yield Pair(contestant, client)
 
 
-async def measure(contestant: str, in_flight: int, seconds: float) -> float:
-    """Calls a second, after a warm-up of a fifth of the time."""
-    command = [sys.executable, "-m", "benchmarks.rpc", "--serve", contestant]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        call, leave = await caller(contestant, int(process.stdout.readline()))
-        answered = 0
-        begin = time.perf_counter() + seconds * 0.2
-        end = begin + seconds
-
-        async def worker() -> None:
-            nonlocal answered
-            while (now := time.perf_counter()) < end:
-                await call()
-                answered += begin <= now
-
-        await tx.Clock(reactor).settled(*(worker() for _ in range(in_flight)))
-        await leave()
-        process.stdin.close()
-    return answered / seconds
+@contextmanager
+def _started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "benchmarks.peers", *arguments]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
 
 
-async def compare(quick: bool) -> dict[str, Any]:
-    runs, seconds = (3, 1.0) if quick else (5, 3.0)
-    rates: dict[str, dict[int, list[float]]] = {each: {n: [] for n in IN_FLIGHT} for each in CONTESTANTS}
-    for _ in range(runs):
-        for in_flight in IN_FLIGHT:
-            for contestant in CONTESTANTS:
-                rates[contestant][in_flight].append(await measure(contestant, in_flight, seconds))
-    medians = {each: {n: statistics.median(rates[each][n]) for n in IN_FLIGHT} for each in CONTESTANTS}
-    ratios = {n: medians["recmesh"][n] / medians["amp"][n] for n in IN_FLIGHT}
-    return {"calls_per_second": medians, "times_amp": ratios, "runs": runs, "seconds": seconds}
+def _line(process: subprocess.Popen[str], contestant: str) -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline().strip()
+    if not line:
+        sys.exit(
+            f"{contestant} has stopped, and said why above. What the peers need is in the group `bench`: make .venv"
+        )
+    return line
 
 
-def show(result: dict[str, Any]) -> None:
-    print(f"{'in flight':>10} {'recmesh/s':>10} {'AMP/s':>10} {'ratio':>7}")
-    for n in IN_FLIGHT:
-        ours, theirs = (result["calls_per_second"][each][n] for each in CONTESTANTS)
-        print(f"{n:>10} {ours:>10,.0f} {theirs:>10,.0f} {result['times_amp'][n]:>6.1f}x")
+def compare(plan: Plan) -> Report:
+    report = Report(machine(PACKAGES))
+    with ExitStack() as stack:
+        pairs = [stack.enter_context(running(each)) for each in plan.contestants]
+        for repeat in range(plan.repeats):
+            for payload_bytes in plan.payloads:
+                for in_flight in plan.in_flight:
+                    report.results += _turn(pairs, payload_bytes, in_flight, plan, repeat)
+        able = [each for each in pairs if each.contestant in WITH_LARGE]
+        for repeat in range(plan.repeats):
+            for payload_bytes in plan.large:
+                report.large += _turn(able, payload_bytes, 1, plan, repeat)
+    return report
+
+
+def _turn(pairs: Sequence[Pair], payload_bytes: int, in_flight: int, plan: Plan, repeat: int) -> list[Row]:
+    print(f"repeat {repeat + 1}: {payload_bytes} B, {in_flight} in flight", file=sys.stderr, flush=True)
+    return [each.measure(payload_bytes, in_flight, plan) | {"repeat": repeat} for each in pairs]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a few seconds a contestant: for a first look")
+    parser.add_argument("--quick", action="store_true", help="short windows: a first look in a minute and a half")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there")
-    parser.add_argument("--serve", choices=CONTESTANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    reactor.seconds = time.monotonic
-
-    async def work() -> None:
-        if options.serve:
-            await serve(options.serve)
-            return
-        result = await compare(options.quick)
-        show(result)
-        if options.json:
-            options.json.write_text(json.dumps(result, indent=2) + "\n")
-        reactor.stop()
-
-    def stop_on_failure(failure: Any) -> None:
-        failure.printTraceback()
-        reactor.stop()
-
-    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(work()).addErrback(stop_on_failure))
-    reactor.run()
+    report = compare(QUICK if options.quick else Plan())
+    show(report)
+    if options.json:
+        options.json.write_text(json.dumps(report.as_json(), indent=2) + "\n")
 
 
 if __name__ == "__main__":
