@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import Final
 
 from google.protobuf.message import Message
@@ -22,16 +21,15 @@ class Trace:
         self._rng = rng
 
     async def __call__(self, call: Call, service: Service) -> Message:
-        trace = span(call.context.trace, self._rng)
-        return await service(replace(call, context=replace(call.context, trace=trace)))
+        context = call.context
+        return await service(call.within(context.traced(span(context.trace, self._rng))))
 
 
 def span(parent: bytes, rng: random.Random) -> bytes:
     """A new span below `parent`; of a new trace where that is none."""
-    span_id = rng.randbytes(8)
     if len(parent) != TRACE_BYTES:
-        return rng.randbytes(16) + span_id + b"\0"
-    return parent[TRACE_ID] + span_id + parent[FLAGS]
+        return rng.getrandbits(192).to_bytes(24, "big") + b"\0"  # both ids in one draw
+    return parent[TRACE_ID] + rng.getrandbits(64).to_bytes(8, "big") + parent[FLAGS]
 
 
 def trace_id(trace: bytes) -> str:
