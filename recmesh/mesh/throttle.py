@@ -34,14 +34,18 @@ class Throttle:
         self._rng = rng
         self._seconds = seconds
         self._requests = Window(seconds)
-        self._accepts = Window(seconds)
+        self._refusals = Window(seconds)
+        self._refused = False  # of late, or maybe longer ago: most of the time there is nothing to work out
 
     @property
     def probability(self) -> float:
         """With which the next call is dropped."""
+        if not self._refused:
+            return 0.0
         now = self._clock.seconds()
-        requests = self._requests.total(now)
-        return max(0.0, min(MOST, (requests - self._accepts.total(now) / SHARE) / (requests + 1)))
+        requests, refusals = self._requests.total(now), self._refusals.total(now)
+        self._refused = refusals > 0
+        return max(0.0, min(MOST, (requests - (requests - refusals) / SHARE) / (requests + 1)))
 
     async def __call__(self, call: Call, service: Service) -> Message:
         if call.context.criticality == CRITICAL_PLUS or call.method.path.startswith(EXEMPT):
@@ -49,21 +53,22 @@ class Throttle:
         probability = self.probability
         if probability and self._rng.random() < probability:
             raise self._drop(call)
-        refused = False
         try:
             return await service(call)
         except RpcError as error:
-            refused = endpoint_refused(error)
+            if endpoint_refused(error):
+                self._refused = True
+                self._refusals.add(self._clock.seconds())
             raise
         finally:
-            now = self._clock.seconds()
-            self._requests.add(now)
-            if not refused:
-                self._accepts.add(now)
+            self._requests.add(self._clock.seconds())
 
     def _drop(self, call: Call) -> RpcError:
+        """What is not sent counts as refused."""
         self.dropped += 1
-        self._requests.add(self._clock.seconds())
+        now = self._clock.seconds()
+        self._requests.add(now)
+        self._refusals.add(now)
         message = (
             f"{call.method.path} was not sent: over half of the calls of the last {self._seconds:g} s were refused,"
             f" and {self.probability:.0%} are held back until fewer are"

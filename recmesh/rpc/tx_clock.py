@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextvars import copy_context
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -90,36 +90,26 @@ class Clock:
     async def hedged(
         self, delay: float, work: Coroutine[Any, Any, T], backup: Callable[[], Coroutine[Any, Any, T] | None]
     ) -> T:
-        running: list[Deferred[T]] = []
-        failures = 0
-        won: Deferred[T] = Deferred()
-
-        def succeeded(result: T) -> None:
-            if not won.called:
-                won.callback(result)
-
-        def failed(failure: Failure) -> None:
-            nonlocal failures
-            failures += 1
-            if failures == len(running) and not won.called:
-                won.errback(failure)
-
-        def begin(work: Coroutine[Any, Any, T] | None) -> None:
-            if work is not None:
-                running.append(Deferred.fromCoroutine(work))
-                running[-1].addCallbacks(succeeded, failed)
-
-        begin(work)
-        if won.called:
-            return await won
-        variables = copy_context()  # a timer rings outside of the caller's
-        timer = self._reactor.callLater(max(0.0, delay), lambda: variables.run(lambda: begin(backup())))
+        first = Deferred.fromCoroutine(work)
+        if first.called:
+            return await first
+        second = _Backup(first, backup)
+        # A timer rings outside of what the caller has set.
+        timer = self._reactor.callLater(max(0.0, delay), copy_context().run, second.begin)
         try:
-            return await won
+            return await first
+        except CancelledError:
+            if not second.replies:
+                raise
+            return second.replies[0]
+        except Exception:
+            if second.running is None or second.running.called:
+                raise
+            return await second.running
         finally:
             if timer.active():
                 timer.cancel()
-            _cancel(running)
+            second.end()
 
     async def settled(self, *work: Coroutine[Any, Any, T]) -> list[T | BaseException]:
         running = [Deferred.fromCoroutine(each) for each in work]
@@ -144,6 +134,34 @@ class Clock:
         if left:
             await done
         return outcomes
+
+
+class _Backup(Generic[T]):
+    """What may be begun beside slow work. Where it is the first to have a result, it cancels that work."""
+
+    __slots__ = ("_beside", "_make", "replies", "running")
+
+    def __init__(self, beside: Deferred[T], make: Callable[[], Coroutine[Any, Any, T] | None]) -> None:
+        self.replies: list[T] = []  # one at most
+        self.running: Deferred[T] | None = None
+        self._beside = beside
+        self._make = make
+
+    def begin(self) -> None:
+        work = self._make()
+        if work is not None:
+            self.running = Deferred.fromCoroutine(work)
+            self.running.addCallback(self._won)
+
+    def end(self) -> None:
+        if self.running is not None:
+            self.running.addErrback(lambda failure: None)  # of one that lost
+            self.running.cancel()
+
+    def _won(self, reply: T) -> T:
+        self.replies.append(reply)
+        self._beside.cancel()
+        return reply
 
 
 def _cancel(running: Sequence[Deferred[Any]]) -> None:
