@@ -9,9 +9,10 @@ from gateway.service import Environment, Recommender
 from gateway.settings import Settings
 from gateway.upstreams import Upstreams
 from gateway.versions import Versions
-from recmesh.mesh.backend import Surroundings
-from recmesh.mesh.door import Admission, door
+from recmesh.mesh.door import Bounds, door
+from recmesh.mesh.endpoints import Connections, Surroundings
 from recmesh.mesh.failure import code_of
+from recmesh.mesh.lag import Lag
 from recmesh.mesh.resolver import EndpointAddress
 from recmesh.ops.log import Logger
 from recmesh.ops.process import Process, Serving, run
@@ -27,17 +28,21 @@ async def start(process: Process, settings: Settings) -> Serving:
         process.on_stop(endpoint.close)
         return endpoint
 
-    upstreams = Upstreams(settings, connect, given)
+    upstreams = Upstreams(settings, Connections(connect), given)
     versions = Versions(upstreams, process.clock, Logger("gateway.versions"))
     await versions.begin(settings.start_seconds)
     process.in_background("polling for versions", versions.keep_polling(settings.version_poll_seconds))
     handlers = Handlers()
     Recommender(settings, upstreams, versions, _environment(process)).register(handlers)
-    admission = Admission(
-        settings.most_in_flight, settings.usual_seconds, settings.longest_seconds, settings.access_log_share
+    bounds = Bounds(
+        usual_seconds=settings.usual_seconds,
+        longest_seconds=settings.longest_seconds,
+        access_log_share=settings.access_log_share,
     )
-    filters = door(given, Logger("recmesh.access"), admission)
-    return Serving(handlers, ("recmesh.v1.Recommender",), filters)
+    lag = Lag(process.clock)
+    process.in_background("measuring how late it is", lag.watch())
+    way_in = door(given, Logger("recmesh.access"), settings.admission, bounds, lag)
+    return Serving(handlers, ("recmesh.v1.Recommender",), way_in.filters)
 
 
 def _environment(process: Process) -> Environment:

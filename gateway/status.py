@@ -8,7 +8,7 @@ from gateway.upstreams import Upstreams
 from gateway.versions import Versions
 from recmesh import __version__
 from recmesh.mesh.backend import Backend
-from recmesh.mesh.balancer import Replica
+from recmesh.mesh.replica import Replica
 from recmesh.rpc import Clock
 from recmesh.v1.recommender_pb2 import EndpointStatus, StatusResponse, UpstreamStatus
 

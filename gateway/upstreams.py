@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.settings import Settings
-from recmesh.mesh.backend import Backend, Policy, Surroundings, backend
-from recmesh.mesh.balancer import Endpoint, Replica
-from recmesh.mesh.resolver import EndpointAddress, Static
+from recmesh.mesh.backend import Backend, Policy, backends
+from recmesh.mesh.endpoints import Connections, Surroundings
+from recmesh.mesh.replica import Replica
+from recmesh.mesh.resolver import Static
 from recmesh.mesh.timeout import Timeout
 from recmesh.rpc import Channel, stack
 from recmesh.v1.embedding_rpc import EmbeddingStub
@@ -50,17 +51,17 @@ class Shard:
 class Upstreams:
     """Typed stubs of every service, and the backends behind them for whoever wants to look."""
 
-    def __init__(self, settings: Settings, connect: Callable[[EndpointAddress], Endpoint], given: Surroundings) -> None:
+    def __init__(self, settings: Settings, connections: Connections, given: Surroundings) -> None:
         self._clock, self._seconds = given.clock, settings.attempt_seconds
-        policy = Policy(settings.call_seconds, settings.attempt_seconds, settings.attempts)
+        policy = Policy(settings.call_seconds, settings.attempt_seconds, attempts=settings.attempts)
 
-        def to(name: str, addresses: Sequence[Sequence[str]], shard: int = 0) -> Backend:
-            return backend(name, Static.of(*addresses), connect, given, policy, shard)
+        def to(name: str, *shards: Sequence[str]) -> tuple[Backend, ...]:
+            return backends(name, Static.of(*shards), connections, given, policy, len(shards))
 
         told = settings.upstreams
-        embedding, ranking = to("embedding", [told.embedding]), to("ranking", [told.ranking])
-        feedback = to("feedback", [told.feedback])
-        retrieval = [to("retrieval", told.retrieval, shard) for shard in range(len(told.retrieval))]
+        (embedding,), (ranking,) = to("embedding", told.embedding), to("ranking", told.ranking)
+        (feedback,) = to("feedback", told.feedback)
+        retrieval = to("retrieval", *told.retrieval)
         self.backends: Sequence[Backend] = (embedding, *retrieval, ranking, feedback)
         self.embedding = EmbeddingStub(Channel(embedding))
         self.ranking = RankingStub(Channel(ranking))

@@ -1,25 +1,28 @@
-"""The way of a call to one of the gateways: which policies it meets, in which order."""
+"""The way of a call to one of the gateways: the policies of every upstream, and errors that speak to a person."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextvars import ContextVar
 from typing import Final, Protocol
 
 from google.protobuf.message import Message
 
-from recmesh.mesh.balancer import Endpoint, Replica, RoundRobin
-from recmesh.mesh.budget import Budget
-from recmesh.mesh.resolver import Static
-from recmesh.mesh.retry import Retry
-from recmesh.mesh.timeout import Timeout
-from recmesh.rpc import Call, Clock, Processed, RpcError, Service, Status, stack
+from recmesh.mesh.backend import Policy, backend
+from recmesh.mesh.endpoints import Connections, Surroundings
+from recmesh.mesh.metrics import Unrecorded
+from recmesh.mesh.replica import Endpoint
+from recmesh.mesh.resolver import EndpointAddress, Static
+from recmesh.rpc import Call, Clock, Processed, RpcError, Service, Status
 from recmesh.rpc.address import split_address
 
 MOST_SECONDS: Final = 3600.0  # a bound on what a caller may ask for, so that a forgotten call ends
 ATTEMPTS: Final = 3  # the first, one elsewhere, and one after a pause
 SHARE: Final = 0.5  # of the time left goes to an attempt while another gateway could still be asked
+
+_failures: ContextVar[list[RpcError] | None] = ContextVar("recmesh.client.failures", default=None)
+"""What the attempts of the call that goes on failed with."""
 
 
 class Gateway(Endpoint, Protocol):
@@ -38,29 +41,27 @@ class Gateways:
             raise ValueError('a client needs the address of a gateway, for example "127.0.0.1:7000"')
         for address in addresses:
             split_address(address)  # a wrong one is told at once, and not by the first call
-        known = Static.of(dict.fromkeys(addresses)).snapshot()
-        self._addresses = [each.address for each in known]
-        self._endpoints = [connect(address) for address in self._addresses]
-        self._policies = (
-            Timeout(clock, MOST_SECONDS),  # over all attempts and the pauses between them
-            Retry(
-                clock, rng, Budget(clock), ATTEMPTS
-            ),  # above the balancer, which sends each attempt to another gateway
+        self._addresses = tuple(dict.fromkeys(addresses))
+        self._endpoints: list[Gateway] = []
+
+        def open_(where: EndpointAddress) -> Gateway:
+            self._endpoints.append(connect(where.address))
+            return self._endpoints[-1]
+
+        policy = Policy(
+            seconds=MOST_SECONDS,
+            attempt=_Attempt(clock, len(self._addresses)),
+            attempts=ATTEMPTS,
+            hedging=False,  # a gateway hedges where it helps, and knows more of its mesh than one client
         )
-        per_attempt = _Share(clock, len(known))
-        self._balancer = RoundRobin(
-            "the gateway",
-            [
-                Replica(where, endpoint, stack(per_attempt, to=endpoint))
-                for where, endpoint in zip(known, self._endpoints, strict=True)
-            ],
-        )
+        given = Surroundings(clock, rng, Unrecorded())
+        self._backend = backend("the gateway", Static.of(self._addresses), Connections(open_), given, policy)
 
     async def __call__(self, call: Call) -> Message:
         failures: list[RpcError] = []
-        service = stack(*self._policies, _Collect(failures), to=self._balancer)
+        _failures.set(failures)
         try:
-            return await service(call)
+            return await self._backend(call)
         except RpcError as error:
             telling = self._telling(error, failures)
             if telling is error:
@@ -88,22 +89,8 @@ class Gateways:
             await endpoint.close()
 
 
-class _Collect:
-    """Keeps what the attempts of one call failed with."""
-
-    def __init__(self, failures: list[RpcError]) -> None:
-        self._failures = failures
-
-    async def __call__(self, call: Call, service: Service) -> Message:
-        try:
-            return await service(call)
-        except RpcError as error:
-            self._failures.append(error)
-            raise
-
-
-class _Share:
-    """Keeps time for the other gateways in case the first one hangs."""
+class _Attempt:
+    """Keeps time for the other gateways in case the first one hangs, and what the attempt failed with."""
 
     def __init__(self, clock: Clock, gateways: int) -> None:
         self._clock = clock
@@ -111,7 +98,13 @@ class _Share:
 
     async def __call__(self, call: Call, service: Service) -> Message:
         deadline = call.context.deadline
-        if deadline is not None and len(call.tried) < self._gateways:
+        if deadline is not None and len(call.tried) < self._gateways and not call.streams:
             now = self._clock.seconds()
-            call = replace(call, context=call.context.by(now + (deadline - now) * SHARE))
-        return await service(call)
+            call = call.within(call.context.by(now + (deadline - now) * SHARE))
+        try:
+            return await service(call)
+        except RpcError as error:
+            failures = _failures.get()
+            if failures is not None:
+                failures.append(error)
+            raise

@@ -1,98 +1,123 @@
-"""Balancer: which of the replicas an attempt goes to."""
+"""Balancer: which of the replicas an attempt goes to.
+
+Power of two choices (Mitzenmacher): of two replicas taken by chance the one of lower cost. It needs no view of all of
+them, spreads nearly as evenly as taking the best of all, and callers do not all take the same one at once.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
-from recmesh.mesh.failure import endpoint_failed
-from recmesh.mesh.resolver import EndpointAddress
-from recmesh.rpc import Call, Origin, Processed, RpcError, Service, Status
-
-REACHABLE = frozenset({"idle", "ready"})
-"""States in which a call has no connection to wait for; an idle endpoint connects at its first call."""
+from recmesh.mesh.ejection import State
+from recmesh.mesh.replica import Replica
+from recmesh.rpc import Call, Origin, Processed, RpcError, Status
 
 
-class Endpoint(Protocol):
-    """What leads to one process, for example `recmesh.rpc.tx.Endpoint`."""
+class Picker(Protocol):
+    """Takes one of several replicas, of which there is at least one."""
 
-    @property
-    def state(self) -> str:
-        """One of "idle", "connecting", "ready", "draining", "backing off"."""
-        ...
-
-    def __call__(self, call: Call) -> Awaitable[Message]: ...
+    def __call__(self, call: Call, replicas: Sequence[Replica], now: float) -> Replica: ...
 
 
-class Replica:
-    """One endpoint as its caller sees it. Is a Service."""
+class LeastCost:
+    """The one of lower cost of two taken by chance."""
 
-    def __init__(
-        self,
-        where: EndpointAddress,
-        endpoint: Endpoint,
-        service: Service | None = None,
-        seconds: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.where = where
-        self.endpoint = endpoint
-        self.in_flight = 0
-        self.calls = 0
-        self.failures = 0
-        self.last_error = ""
-        self.failed_at = 0.0  # when that was, by `seconds`
-        self._seconds = seconds
-        self._service = service or endpoint
+    def __init__(self, rng: random.Random) -> None:
+        self._random = rng.random
 
-    @property
-    def state(self) -> str:
-        return self.endpoint.state
-
-    async def __call__(self, call: Call) -> Message:
-        self.in_flight += 1
-        self.calls += 1
-        try:
-            return await self._service(call)
-        except RpcError as error:
-            if endpoint_failed(error):
-                self.failures += 1
-                self.last_error = str(error)
-                self.failed_at = self._seconds()
-            raise
-        finally:
-            self.in_flight -= 1
+    def __call__(self, call: Call, replicas: Sequence[Replica], now: float) -> Replica:
+        count = len(replicas)
+        if count == 1:
+            return replicas[0]
+        first = int(self._random() * count)
+        second = int(self._random() * (count - 1))
+        one, other = replicas[first], replicas[second + (second >= first)]
+        if not one.available:
+            return other
+        if not other.available:
+            return one
+        return one if one.cost(now) <= other.cost(now) else other
 
 
-class RoundRobin:
-    """Sends attempts to the replicas in turn. Is a Service.
+class Balancer:
+    """Sends each attempt to one of the replicas. Is a Service.
 
-    Left out, while there are others: those that earlier attempts of the call went to, then those that are connecting,
-    backing off or draining.
+    Left out, while there are others: those that are ejected, those that earlier attempts of the call went to, and those
+    that are connecting, backing off, draining or not ready. With too few usable at all, ejections are ignored.
     """
 
-    def __init__(self, name: str, replicas: Sequence[Replica]) -> None:
+    def __init__(self, name: str, seconds: Callable[[], float], picker: Picker, panic_share: float = 0.5) -> None:
+        self.panic = False
         self._name = name
+        self._seconds = seconds
+        self._picker = picker
+        self._panic_share = panic_share
+        self._replicas: Sequence[Replica] = ()
+        self._out: Sequence[Replica] = ()  # ejected or on probation
+        self._active: Sequence[Replica] = ()  # what is picked from where nothing speaks against it
+
+    def use(self, replicas: Sequence[Replica]) -> None:
+        """From now on these; calls at others go on."""
         self._replicas = tuple(replicas)
-        self._next = 0
+        self.refresh()
 
-    async def __call__(self, call: Call) -> Message:
-        replica = self._pick(call.tried)
+    def refresh(self) -> None:
+        """The health of a replica has changed."""
+        every = self._replicas
+        self._out = [each for each in every if each.health.state is not State.HEALTHY]
+        usable = sum(each.available and not each.health.failing for each in every)
+        self.panic = bool(self._out) and usable < self._panic_share * len(every)
+        self._active = every
+        if self._out and not self.panic:
+            self._active = [each for each in every if each.health.state is State.HEALTHY] or every
+
+    def __call__(self, call: Call) -> Coroutine[Any, Any, Message]:
+        if not self._replicas:
+            return self._nowhere()
+        replica = self._pick(call)
         call.tried.add(replica.where.id)
-        return await replica(call)
+        return replica(call)
 
-    def _pick(self, tried: set[str]) -> Replica:
-        count = len(self._replicas)
-        if not count:
-            message = f"no endpoint of {self._name} is known"
-            raise RpcError(Status.UNAVAILABLE, message, processed=Processed.NOT_SENT, origin=Origin.CLIENT)
+    def elsewhere(self, call: Call) -> bool:
+        """Whether there is a usable replica that the call has not been to."""
+        return any(each.available and each.where.id not in call.tried for each in self._active)
 
-        def rank(place: int) -> tuple[bool, bool]:
-            replica = self._replicas[place % count]
-            return replica.where.id in tried, replica.state not in REACHABLE
+    def _pick(self, call: Call) -> Replica:
+        now = self._seconds()
+        if self._out and (probe := self._probe(call, now)):
+            return probe
+        if not call.tried:
+            replica = self._picker(call, self._active, now)
+            if replica.available:
+                return replica
+        return self._picker(call, self._best(call.tried), now)
 
-        place = min(range(self._next, self._next + count), key=rank)  # the first of equals
-        self._next = (place + 1) % count
-        return self._replicas[place % count]
+    def _probe(self, call: Call, now: float) -> Replica | None:
+        """One whose ejection is over, if this call is to find out how it is; a second attempt goes where it is safe."""
+        if call.tried:
+            return None
+        for replica in self._out:
+            if replica.available and replica.health.takes_probe(now, safe=call.method.idempotent):
+                return replica
+        return None
+
+    def _best(self, tried: set[str]) -> Sequence[Replica]:
+        """Those that least speaks against."""
+        if self._out:
+            self.refresh()  # what is connected may have changed, and with it whether it is time to panic
+
+        def rank(replica: Replica) -> int:
+            ejected = replica.health.state is not State.HEALTHY and not self.panic
+            return 4 * ejected + 2 * (replica.where.id in tried) + (not replica.available)
+
+        ranks = [rank(replica) for replica in self._replicas]
+        least = min(ranks)
+        return [replica for replica, its in zip(self._replicas, ranks, strict=True) if its == least]
+
+    async def _nowhere(self) -> Message:
+        message = f"no endpoint of {self._name} is known"
+        raise RpcError(Status.UNAVAILABLE, message, processed=Processed.NOT_SENT, origin=Origin.CLIENT)

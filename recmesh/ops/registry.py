@@ -76,6 +76,11 @@ class _Numbers(_Metric):
         self._value(values)
         self._sources[values] = source
 
+    def forget(self, *values: str) -> None:
+        """The series is shown no longer."""
+        self._values.pop(values, None)
+        self._sources.pop(values, None)
+
     def lines(self) -> Iterator[str]:
         for values, value in self._values.items():
             source = self._sources.get(values)
@@ -121,9 +126,12 @@ class Histogram(_Metric):
         self._series: dict[tuple[str, ...], _Buckets] = {}
 
     def observe(self, value: float, *values: str) -> None:
-        series = self.series(self._series, values, lambda: _Buckets(len(self._bounds) + 1))
+        series = self._series.get(values) or self.series(self._series, values, self._buckets)
         series.counts[bisect_left(self._bounds, value)] += 1
         series.total += value
+
+    def _buckets(self) -> _Buckets:
+        return _Buckets(len(self._bounds) + 1)
 
     def lines(self) -> Iterator[str]:
         for values, series in self._series.items():

@@ -19,7 +19,7 @@ from gateway.settings import Settings, UpstreamSettings
 from gateway.upstreams import Upstreams, shard_of
 from gateway.versions import Versions
 from models.blend import Blend
-from recmesh.mesh.backend import Surroundings
+from recmesh.mesh.endpoints import Connections, Surroundings
 from recmesh.mesh.resolver import EndpointAddress
 from recmesh.ops.health import Health
 from recmesh.ops.log import Logger
@@ -284,11 +284,17 @@ def _best(scores: Mapping[str, float], count: int) -> list[str]:
     return sorted(scores, key=lambda each: (-scores[each], each))[:count]
 
 
+async def _forever() -> None:
+    await Deferred()
+
+
 @dataclass(slots=True)
 class Wire:
-    """Leads to one process. `fails`: every call is answered so; `hangs`: none is answered at all."""
+    """Leads to one process. `fails`: every call is answered so; `hangs`: none is answered, and each ends at its
+    deadline, which a connection keeps."""
 
     handlers: Handlers
+    clock: tx.Clock
     fails: RpcError | None = None
     hangs: bool = False
     state: str = "ready"
@@ -297,7 +303,8 @@ class Wire:
     async def __call__(self, call: Call) -> Message:
         self.contexts.append(call.context)
         if self.hangs:
-            await Deferred()
+            assert call.context.deadline is not None
+            await self.clock.within(call.context.deadline - self.clock.seconds(), _forever())
         if self.fails:
             raise self.fails
         request = call.method.request.FromString(call.request.SerializeToString())
@@ -340,7 +347,7 @@ class Mesh:
         health = Health()
         health.serve([f"recmesh.v1.{service}"])
         health.register(handlers)
-        self.wires[name], self.models[name] = Wire(handlers), models
+        self.wires[name], self.models[name] = Wire(handlers, tx.Clock(self.clock)), models
 
     def _serve(self, shards: int, replicas: int, settings: Mapping[str, float]) -> None:
         told = UpstreamSettings(
@@ -351,14 +358,14 @@ class Mesh:
         )
         self.settings = Settings(listen="127.0.0.1:0", upstreams=told, **settings)  # type: ignore[arg-type]
         clock, rng = tx.Clock(self.clock), random.Random(1)
-        self.upstreams = Upstreams(self.settings, self._connect, Surroundings(clock, rng, Registry()))
+        self.upstreams = Upstreams(self.settings, Connections(self._connect), Surroundings(clock, rng, Registry()))
         self.versions = Versions(self.upstreams, clock, Logger("tests.gateway"))
         self.poll()
         self.away: list[str] = []
         given = Environment(clock, lambda: NOW, rng, lambda stage, error: self.away.append(stage))
         handlers = Handlers()
         Recommender(self.settings, self.upstreams, self.versions, given).register(handlers)
-        self.ask = RecommenderStub(Channel(Wire(handlers)))
+        self.ask = RecommenderStub(Channel(Wire(handlers, tx.Clock(self.clock))))
 
     def _connect(self, endpoint: EndpointAddress) -> Wire:
         return self.wires[endpoint.address.removesuffix(":1")]

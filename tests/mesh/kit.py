@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -10,9 +11,11 @@ from google.protobuf.message import Message
 from twisted.internet.defer import Deferred
 
 from recmesh import testing
-from recmesh.mesh.balancer import Replica
+from recmesh.mesh.balancer import Balancer, LeastCost
+from recmesh.mesh.ejection import Ejection
+from recmesh.mesh.replica import Replica
 from recmesh.mesh.resolver import EndpointAddress
-from recmesh.rpc import Call, Context, Processed, RpcError, Status
+from recmesh.rpc import Call, Clock, Context, Processed, RpcError, Status
 from recmesh.v1 import feedback_pb2, retrieval_pb2
 from recmesh.v1.feedback_rpc import FEEDBACK_APPEND
 from recmesh.v1.retrieval_rpc import RETRIEVAL_SEARCH
@@ -43,8 +46,40 @@ class Script(testing.Script):
         self.state = state
 
 
-def replica(name: str, *answers: Message | Exception | Deferred[Message], state: str = "ready") -> Replica:
-    return Replica(EndpointAddress(name, f"{name}:7200"), Script(*answers, state=state))
+class Connected:
+    """An endpoint that ends its calls at their deadline, as every connection does."""
+
+    def __init__(self, clock: Clock, service: Script) -> None:
+        self._clock = clock
+        self._service = service
+
+    @property
+    def state(self) -> str:
+        return self._service.state
+
+    async def __call__(self, call: Call) -> Message:
+        deadline = call.context.deadline
+        if deadline is None:
+            return await self._service(call)
+        return await self._clock.within(deadline - self._clock.seconds(), self._service(call))
+
+
+def replica(
+    name: str,
+    *answers: Message | Exception | Deferred[Message],
+    state: str = "ready",
+    ejection: Ejection | None = None,
+    seconds: Callable[[], float] = lambda: 0.0,
+) -> Replica:
+    endpoint = Script(*answers, state=state)
+    health = (ejection or Ejection(random.Random(1))).admit(seconds())
+    return Replica(EndpointAddress(name, f"{name}:7200"), endpoint, endpoint, health, seconds)
+
+
+def balancer(*replicas: Replica, seconds: Callable[[], float] = lambda: 0.0) -> Balancer:
+    made = Balancer("retrieval", seconds, LeastCost(random.Random(1)))
+    made.use(replicas)
+    return made
 
 
 def never() -> Deferred[Any]:
@@ -104,9 +139,16 @@ class Counter:
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, ...], float] = {}
+        self.sources: dict[tuple[str, ...], Callable[[], float]] = {}
 
     def add(self, amount: float, *values: str) -> None:
         self.counts[values] = self.counts.get(values, 0) + amount
+
+    def ask(self, source: Callable[[], float], *values: str) -> None:
+        self.sources[values] = source
+
+    def value(self, *values: str) -> float:
+        return self.sources[values]()
 
 
 class Gauge:
@@ -117,6 +159,9 @@ class Gauge:
 
     def ask(self, source: Callable[[], float], *values: str) -> None:
         self.sources[values] = source
+
+    def forget(self, *values: str) -> None:
+        self.sources.pop(values, None)
 
     def value(self, *values: str) -> float:
         return self.sources[values]()
@@ -129,4 +174,7 @@ class Log:
         self.lines: list[dict[str, Any]] = []
 
     def info(self, message: str, **fields: Any) -> None:
+        self.lines.append({"message": message, **fields})
+
+    def warning(self, message: str, **fields: Any) -> None:
         self.lines.append({"message": message, **fields})

@@ -8,11 +8,12 @@ from google.protobuf.message import Message
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from recmesh.mesh.backend import Backend, Policy, Surroundings, backend
+from recmesh.mesh.backend import Backend, Policy, backend, backends
 from recmesh.mesh.door import Admission, door
+from recmesh.mesh.endpoints import Connections, Surroundings
 from recmesh.mesh.resolver import EndpointAddress, Static
 from recmesh.rpc import Status, stack, tx
-from tests.mesh.kit import FOUND, LOST, REFUSED, UNREACHABLE, Log, Outcome, Recorder, Script, never, search
+from tests.mesh.kit import FOUND, LOST, REFUSED, UNREACHABLE, Connected, Log, Outcome, Recorder, Script, never, search
 
 USUAL = Policy()
 
@@ -26,11 +27,11 @@ class Upstream:
         self.scripts = {name: Script(*answers) for name, answers in endpoints.items()}
         self.given = Surroundings(tx.Clock(self.clock), random.Random(1), self.recorder)
 
-    def connect(self, endpoint: EndpointAddress) -> Script:
-        return self.scripts[endpoint.address]
+    def connect(self, endpoint: EndpointAddress) -> Connected:
+        return Connected(self.given.clock, self.scripts[endpoint.address])
 
     def backend(self, policy: Policy = USUAL) -> Backend:
-        return backend("retrieval", Static.of(self.scripts), self.connect, self.given, policy)
+        return backend("retrieval", Static.of(self.scripts), Connections(self.connect), self.given, policy)
 
 
 def test_addresses_become_endpoints_of_their_shards() -> None:
@@ -44,7 +45,7 @@ def test_addresses_become_endpoints_of_their_shards() -> None:
 def test_a_backend_has_the_replicas_of_its_shard() -> None:
     upstream = Upstream(a=[], b=[], c=[])
     resolver = Static.of(["a", "b"], ["c"])
-    second = backend("retrieval", resolver, upstream.connect, upstream.given, shard=1)
+    _, second = backends("retrieval", resolver, Connections(upstream.connect), upstream.given, shards=2)
     assert [replica.where.address for replica in second.replicas] == ["c"]
     assert (second.name, second.shard) == ("retrieval", 1)
 

@@ -1,78 +1,124 @@
-"""Replica and RoundRobin."""
+"""Balancer: which replica an attempt goes to, by what it costs, how it is, and where the call has been."""
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import pytest
 
-from recmesh.mesh.balancer import RoundRobin
-from recmesh.rpc import Processed, RpcError, Status
-from tests.mesh.kit import FOUND, LOST, REFUSED, Outcome, never, replica, search
+from recmesh.mesh.balancer import Balancer, LeastCost
+from recmesh.mesh.ejection import Ejection
+from recmesh.mesh.replica import Replica
+from recmesh.mesh.resolver import EndpointAddress
+from recmesh.rpc import Processed, Status
+from tests.mesh.kit import FOUND, Outcome, balancer, never, replica, search
 
 
-def test_calls_go_round() -> None:
-    replicas = [replica(name, *[FOUND] * 4) for name in "abc"]
-    balancer = RoundRobin("retrieval", replicas)
-    for _ in range(12):
-        Outcome(balancer(search())).result()
-    assert [each.calls for each in replicas] == [4, 4, 4]
+def spread(over: Balancer, calls: int = 300) -> Counter[str]:
+    """Where so many calls would go, none of which ends."""
+    went: Counter[str] = Counter()
+    for _ in range(calls):
+        call = search()
+        over(call).close()
+        went.update(call.tried)
+    return went
+
+
+def test_calls_are_spread_evenly() -> None:
+    assert max(spread(balancer(*map(replica, "abc"))).values()) < 120
+
+
+def test_the_one_of_two_that_costs_less_is_taken() -> None:
+    slow, fast = replica("slow"), replica("fast")
+    slow.latency.observe(0.2, 0.0)
+    fast.latency.observe(0.1, 0.0)
+    assert spread(balancer(slow, fast)) == {"fast": 300}
+    fast.in_flight = 2  # thrice 0.1 s
+    assert spread(balancer(slow, fast)) == {"slow": 300}
+
+
+def test_calls_in_flight_decide_where_no_latency_is_known() -> None:
+    busy, free = replica("busy", never()), replica("free")
+    Outcome(busy(search()))
+    assert spread(balancer(busy, free)) == {"free": 300}
+
+
+def test_weights_share_out_the_calls() -> None:
+    light, heavy = replica("light"), replica("heavy")
+    heavy.where = EndpointAddress("heavy", "heavy:7200", weight=4.0)
+    for each in (light, heavy):
+        each.latency.observe(0.1, 0.0)
+    over = balancer(light, heavy)
+    for _ in range(50):
+        call = search()
+        over(call).close()
+        (chosen,) = (each for each in (light, heavy) if each.where.id in call.tried)
+        chosen.in_flight += 1
+    assert (light.in_flight, heavy.in_flight) == (10, 40)
 
 
 def test_endpoints_already_tried_are_left_out_while_others_exist() -> None:
     replicas = [replica(name, *[FOUND] * 4) for name in "abc"]
-    balancer = RoundRobin("retrieval", replicas)
+    over = balancer(*replicas)
     call = search()
     for _ in range(3):
-        Outcome(balancer(call)).result()
+        Outcome(over(call)).result()
     assert [each.calls for each in replicas] == [1, 1, 1]
     assert call.tried == {"a", "b", "c"}
-    Outcome(balancer(call)).result()
+    Outcome(over(call)).result()
     assert sum(each.calls for each in replicas) == 4
 
 
 @pytest.mark.parametrize("state", ["connecting", "backing off", "draining"])
 def test_an_endpoint_that_is_away_is_passed_over_while_others_are_ready(state: str) -> None:
-    away, ready, idle = replica("a", state=state), replica("b", *[FOUND] * 6), replica("c", *[FOUND] * 6, state="idle")
-    balancer = RoundRobin("retrieval", [away, ready, idle])
-    for _ in range(6):
-        Outcome(balancer(search())).result()
-    assert Counter({"a": away.calls, "b": ready.calls, "c": idle.calls}) == Counter({"b": 3, "c": 3})
+    went = spread(balancer(replica("a", state=state), replica("b"), replica("c", state="idle")))
+    assert set(went) == {"b", "c"}
+
+
+def test_an_endpoint_that_is_said_not_to_be_ready_is_passed_over() -> None:
+    told, other = replica("told"), replica("other")
+    told.where = EndpointAddress("told", "told:7200", ready=False)
+    assert spread(balancer(told, other)) == {"other": 300}
 
 
 def test_where_all_are_away_one_is_asked_all_the_same() -> None:
-    away = replica("a", FOUND, state="backing off")
-    assert Outcome(RoundRobin("ranking", [away])(search())).result() is FOUND
+    assert Outcome(balancer(replica("a", FOUND, state="backing off"))(search())).result() is FOUND
 
 
 def test_one_that_is_away_is_preferred_to_one_that_was_tried() -> None:
-    tried, away = replica("a"), replica("b", FOUND, state="connecting")
     call = search()
     call.tried.add("a")
-    assert Outcome(RoundRobin("retrieval", [tried, away])(call)).result() is FOUND
+    over = balancer(replica("a"), replica("b", FOUND, state="connecting"))
+    assert Outcome(over(call)).result() is FOUND
+
+
+def test_one_that_was_tried_is_preferred_to_one_that_is_ejected() -> None:
+    tried, ejected = two_of_which_one_is_ejected()
+    call = search()
+    call.tried.add("tried")
+    balancer(tried, ejected)(call).close()
+    assert call.tried == {"tried"}
 
 
 def test_no_endpoint_is_a_clear_error() -> None:
-    error = Outcome(RoundRobin("ranking", [])(search())).error()
+    error = Outcome(Balancer("ranking", lambda: 0.0, LeastCost(random.Random(1)))(search())).error()
     assert (error.status, error.processed) == (Status.UNAVAILABLE, Processed.NOT_SENT)
     assert error.message == "no endpoint of ranking is known"
 
 
-def test_a_replica_counts_calls_and_the_failures_that_are_its_own() -> None:
-    endpoint = replica("a", FOUND, LOST, REFUSED, RpcError(Status.NOT_FOUND, "no such item"))
-    Outcome(endpoint(search())).result()
-    for _ in range(3):
-        Outcome(endpoint(search())).error()
-    assert (endpoint.calls, endpoint.failures, endpoint.in_flight) == (4, 1, 0)
-    assert endpoint.last_error == "UNAVAILABLE: connection lost"
+def test_a_call_knows_whether_there_is_somewhere_else_to_go() -> None:
+    over = balancer(replica("a"), replica("b", state="draining"))
+    call = search()
+    assert over.elsewhere(call)
+    call.tried.add("a")
+    assert not over.elsewhere(call)
 
 
-def test_a_replica_knows_how_many_calls_are_in_flight() -> None:
-    answer = never()
-    endpoint = replica("a", answer, never())
-    first, second = Outcome(endpoint(search())), Outcome(endpoint(search()))
-    assert endpoint.in_flight == 2
-    answer.callback(FOUND)
-    assert endpoint.in_flight == 1 and first.result() is FOUND
-    second.cancel()
-    assert endpoint.in_flight == 0 and endpoint.failures == 0
+def two_of_which_one_is_ejected() -> tuple[Replica, Replica]:
+    ejection = Ejection(random.Random(1))
+    tried, ejected = replica("tried", ejection=ejection), replica("ejected", ejection=ejection)
+    for _ in range(5):
+        ejected.health.failed("broken", 0.0, 0.0)
+    assert ejected.health.failing
+    return tried, ejected
