@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from recmesh.mesh.door import USUAL, Admission
 from recmesh.ops.settings import ProcessSettings, check_address, check_range
 
 
@@ -47,18 +48,17 @@ class Settings(ProcessSettings):
     fresh_share: float = 0.1  # of the places, kept for items that came after the bundle was made
     usual_seconds: float = 2.0  # for a request that comes without a deadline
     longest_seconds: float = 30.0  # for any request
-    most_in_flight: int = 1_024  # requests beyond that are refused at once
     call_seconds: float = 1.0  # for a call to another service, retries included
     attempt_seconds: float = 0.5  # for one attempt of it
     attempts: int = 2
     version_poll_seconds: float = 2.0  # how often the services are asked which bundles they have
     start_seconds: float = 30.0  # how long a start waits for services that do not answer yet
+    admission: Admission = USUAL
 
     def __post_init__(self) -> None:
         ProcessSettings.__post_init__(self)  # super() does not work in a slotted dataclass
         check_range("candidates_per_source", self.candidates_per_source, 1, 1_000)
         check_range("fresh_share", self.fresh_share, 0.0, 1.0)
-        check_range("most_in_flight", self.most_in_flight, 1, 1_000_000)
         check_range("attempts", self.attempts, 1, 10)
         check_range("start_seconds", self.start_seconds, 0.0, 3_600.0)
         for key in ("usual_seconds", "longest_seconds", "call_seconds", "attempt_seconds", "version_poll_seconds"):

@@ -39,7 +39,7 @@ class ProcessSettings:
     node_id: str = ""  # a stable name, such as the pod's; empty: the program's
     log: str = "auto"  # "json", "human", or "auto": human where stderr is a terminal
     log_level: str = "info"
-    access_log_share: float = 0.01  # the share of successful calls that are logged; failures always are
+    access_log_share: float = 0.01  # the share of successful calls that are logged; failures are, within bounds
     drain_accept: float = 5.0  # seconds calls are still accepted once asked to stop: callers need to hear of it
     drain_grace: float = 20.0  # seconds calls under way may then take; in all within Kubernetes' 30
 

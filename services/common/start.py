@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from models.bundle import Bundle, BundleError
-from recmesh.mesh.backend import Surroundings
-from recmesh.mesh.door import Admission, door
+from recmesh.mesh.door import USUAL, Admission, Bounds, door
+from recmesh.mesh.endpoints import Surroundings
+from recmesh.mesh.lag import Lag
 from recmesh.ops.log import Logger
 from recmesh.ops.process import Process, Serving, StartError
-from recmesh.ops.settings import ProcessSettings, check_range
+from recmesh.ops.settings import ProcessSettings
 from recmesh.rpc.call import Handlers
 from services.common.models import Models
 from services.common.versions import Loaded, Versions
@@ -28,11 +29,7 @@ class ServiceSettings(ProcessSettings):
     """What every service can be told."""
 
     bundle: Path  # a bundle, or a folder of versions of which the newest is loaded
-    most_in_flight: int = 1_024  # calls beyond these are refused at once: waiting would only use up their time
-
-    def __post_init__(self) -> None:
-        ProcessSettings.__post_init__(self)
-        check_range("most_in_flight", self.most_in_flight, 1, 100_000)
+    admission: Admission = USUAL
 
 
 class Base(Protocol):
@@ -70,6 +67,8 @@ def serving(process: Process, settings: ServiceSettings, name: str, service: Bas
     service.register(handlers)
     models.register(handlers)
     around = Surroundings(process.clock, random.Random(), process.registry)
-    admission = Admission(most_in_flight=settings.most_in_flight, access_log_share=settings.access_log_share)
-    filters = door(around, Logger("recmesh.access"), admission)
-    return Serving(handlers, (f"recmesh.v1.{name}", "recmesh.v1.Models"), filters)
+    bounds = Bounds(access_log_share=settings.access_log_share)
+    lag = Lag(process.clock)
+    process.in_background("measuring how late it is", lag.watch())
+    way_in = door(around, Logger("recmesh.access"), settings.admission, bounds, lag)
+    return Serving(handlers, (f"recmesh.v1.{name}", "recmesh.v1.Models"), way_in.filters)

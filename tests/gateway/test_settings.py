@@ -29,7 +29,7 @@ def settings(folder: Path, text: str, **environ: str) -> Settings:
 def test_upstreams_are_all_that_has_to_be_told(tmp_path: Path) -> None:
     told = settings(tmp_path, LEAST)
     assert told.upstreams.retrieval == (("127.0.0.1:7200", "127.0.0.1:7201"), ("127.0.0.1:7202",))
-    assert (told.candidates_per_source, told.fresh_share, told.most_in_flight) == (200, 0.1, 1024)
+    assert (told.candidates_per_source, told.fresh_share, told.admission.most) == (200, 0.1, 256)
     assert (told.usual_seconds, told.longest_seconds) == (2.0, 30.0)
 
 

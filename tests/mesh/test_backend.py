@@ -9,11 +9,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from recmesh.mesh.backend import Backend, Policy, backend, backends
-from recmesh.mesh.door import Admission, door
 from recmesh.mesh.endpoints import Connections, Surroundings
 from recmesh.mesh.resolver import EndpointAddress, Static
-from recmesh.rpc import Status, stack, tx
-from tests.mesh.kit import FOUND, LOST, REFUSED, UNREACHABLE, Connected, Log, Outcome, Recorder, Script, never, search
+from recmesh.rpc import Status, tx
+from tests.mesh.kit import FOUND, LOST, REFUSED, UNREACHABLE, Connected, Outcome, Recorder, Script, never, search
 
 USUAL = Policy()
 
@@ -105,21 +104,3 @@ def test_one_replica_can_be_told_alone_under_the_same_policies() -> None:
     upstream.clock.advance(0.04)
     assert reply.result() is FOUND
     assert [replica.calls for replica in service.replicas] == [0, 2]
-
-
-def test_the_way_in_traces_measures_logs_limits_and_bounds() -> None:
-    clock, recorder, log = Clock(), Recorder(), Log()
-    given = Surroundings(tx.Clock(clock), random.Random(1), recorder)
-    service = Script(FOUND, never())
-    admission = Admission(most_in_flight=1, usual_seconds=2.0, longest_seconds=30.0, access_log_share=0.0)
-    served = stack(*door(given, log, admission), to=service)
-    assert Outcome(served(search(99.0))).result() is FOUND
-    hanging = Outcome(served(search()))
-    assert Outcome(served(search())).error().status is Status.UNAVAILABLE
-    clock.advance(2.0)
-    assert hanging.error().status is Status.DEADLINE_EXCEEDED
-    assert [call.context.deadline for call in service.calls] == [30.0, 2.0]
-    assert [line["code"] for line in log.lines] == ["UNAVAILABLE", "DEADLINE_EXCEEDED"]
-    assert all(len(line["trace"]) == 32 for line in log.lines)
-    codes = [labels["code"] for _, labels in recorder.observed["rpc_server_call_duration_seconds"]]
-    assert codes == ["OK", "UNAVAILABLE", "DEADLINE_EXCEEDED"]

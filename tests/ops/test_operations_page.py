@@ -12,6 +12,7 @@ import pytest
 import gateway.settings
 import services.feedback.settings
 import services.retrieval.settings
+from recmesh.mesh.door import Admission
 from recmesh.ops.settings import ProcessSettings
 from services.common.start import ServiceSettings
 
@@ -37,6 +38,8 @@ def rows(title: str) -> list[list[str]]:
 def shown(field: dataclasses.Field[Any]) -> str:
     if field.default is dataclasses.MISSING:
         return "required"
+    if dataclasses.is_dataclass(field.default):
+        return "a table"
     if isinstance(field.default, float):
         return f"{field.default:g}"
     return str(field.default) if field.default not in ("", ()) else {"": "empty", (): "none"}[field.default]
@@ -51,6 +54,7 @@ def shown(field: dataclasses.Field[Any]) -> str:
         ("Feedback", services.feedback.settings.Settings, (ServiceSettings,)),
         ("Gateway", gateway.settings.Settings, (ProcessSettings,)),
         ("Upstreams", gateway.settings.UpstreamSettings, ()),
+        ("Admission", Admission, ()),
     ],
 )
 def test_every_setting_stands_there_with_its_default(title: str, settings: Any, above: tuple[Any, ...]) -> None:

@@ -28,7 +28,6 @@ def test_a_replica_is_no_peer_of_itself() -> None:
         ({"shards": 0}, "shards = 0 is outside 1 to 1000"),
         ({"peers": ("a",)}, 'peers = "a" is no address'),
         ({"catch_up_seconds": 0.0}, "catch_up_seconds = 0 is outside"),
-        ({"most_in_flight": 0}, "most_in_flight = 0 is outside"),
     ],
 )
 def test_wrong_values_are_refused(wrong: dict[str, object], problem: str) -> None:
