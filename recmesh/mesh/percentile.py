@@ -7,7 +7,7 @@ from typing import Final
 
 PER_DOUBLING: Final = 8  # buckets: each ends 9 % above the one before
 LEAST: Final = 1e-4  # seconds, where the first one ends: less is less than a timer's accuracy
-BUCKETS: Final = 160  # up to 105 s, longer than any call may take
+BUCKETS: Final = 160  # up to 96 s, longer than any call may take
 SLICES: Final = 6  # of the window; one is forgotten at a time
 FRESH: Final = 1.0  # seconds for which a result is kept: counting for every call would cost more than the call
 

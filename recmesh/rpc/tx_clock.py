@@ -98,12 +98,10 @@ class Clock:
         timer = self._reactor.callLater(max(0.0, delay), copy_context().run, second.begin)
         try:
             return await first
-        except CancelledError:
-            if not second.replies:
-                raise
-            return second.replies[0]
-        except Exception:
-            if second.running is None or second.running.called:
+        except Exception as error:
+            if second.replies:
+                return second.replies[0]
+            if isinstance(error, CancelledError) or second.running is None or second.running.called:
                 raise
             return await second.running
         finally:
