@@ -109,6 +109,8 @@ class MemoryTransport:
         self.written = bytearray()
         self.closed = False  # after what was written
         self.aborted = False
+        self.room = 1 << 30  # a test lowers it to be a socket that takes no more, and calls `on_room` when it does again
+        self.on_room: Callable[[], object] = lambda: None
 
     def write(self, data: bytes) -> None:
         if not self.closed and not self.aborted:

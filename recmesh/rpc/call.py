@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError, Message
 
+from recmesh.rpc.scope import current
 from recmesh.rpc.status import NO_METADATA, Origin, Processed, RpcError, Status
 
 Req = TypeVar("Req", bound=Message)
@@ -208,6 +209,9 @@ class Handlers:
             raise _refused(Status.INTERNAL, f"the request is no {method.request.DESCRIPTOR.full_name}") from error
 
     async def __call__(self, call: Call) -> Message:
+        scope = current.get()
+        if scope is not None:
+            scope.context = call.context  # as the filters before have made it
         try:
             handler = self._handlers[call.method.path]
             if not call.streams:

@@ -6,6 +6,7 @@ connection_client and connection_server add the calls. Futures come from `txaio.
 
 from __future__ import annotations
 
+import abc
 import heapq
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -67,6 +68,13 @@ class Alarm:
 class Transport(Protocol):
     """Where a connection's bytes go."""
 
+    on_room: Callable[[], object]  # called when bytes that waited have left
+
+    @property
+    def room(self) -> int:
+        """Bytes that those may write who can wait for more; `write` itself takes any number."""
+        ...
+
     def write(self, data: bytes) -> None: ...
 
     def close(self) -> None:
@@ -117,7 +125,7 @@ class Deadlines:
             self._arm()
 
 
-class Connection:
+class Connection(abc.ABC):
     """Bytes to events, the handshake and keepalive timers, and the end; for both kinds of connection."""
 
     def __init__(self, loop: Loop, transport: Transport, session: Session) -> None:
@@ -127,6 +135,8 @@ class Connection:
         self._session = session
         self._why_ended = ""  # set when this end knows more than the transport will say
         self.since = self._heard = loop.seconds()
+        self._waiters: dict[int, Any] = {}  # by call, futures of those who have more to send of a stream
+        transport.on_room = self._push
         self._watch = Alarm(loop)
         self._watch.set(HANDSHAKE_TIMEOUT, self._no_hello)
         self._on: dict[type[Any], Callable[[Any], object]] = {
@@ -149,6 +159,8 @@ class Connection:
         self._heard = now = self._loop.seconds()
         for event in self._session.receive(data, now):
             self._on[type(event)](event)
+        if self._session.ready:
+            self._push()
 
     def connection_lost(self, reason: str, ours: str = "") -> None:
         """To be called once, when the transport has closed; `ours` is why it was closed here, if it was."""
@@ -162,14 +174,48 @@ class Connection:
         self._transport.write(self._session.fail(error))
         self._on_broken(Broken(error))
 
+    # What is sent.
+
+    def _write(self, data: bytes) -> None:
+        """Sends what a session gave, and what it lets go by that."""
+        if data:
+            self._transport.write(data)
+        if self._session.ready:
+            self._push()
+
+    def _push(self) -> None:
+        """Sends of what waits as much as there is room for, and lets those go on who waited for that."""
+        session, transport = self._session, self._transport
+        while session.ready and transport.room > 0:
+            transport.write(session.pull(transport.room))
+        for call_id in session.emptied():
+            self._go_on(call_id)
+
+    async def _sent(self, call_id: int) -> None:
+        """Waits until nothing of the call waits for credit or its turn."""
+        while self._session.waits(call_id):
+            waiting = self._waiters[call_id] = self._loop.futures.create_future()
+            try:
+                await waiting
+            finally:
+                self._waiters.pop(call_id, None)
+
+    def _go_on(self, call_id: int) -> None:
+        waiting = self._waiters.pop(call_id, None)
+        if waiting is not None and not self._loop.futures.is_called(waiting):
+            self._loop.futures.resolve(waiting)
+
+    # What happens.
+
+    @abc.abstractmethod
     def _on_end(self, reason: str) -> None:
-        raise NotImplementedError
+        """The transport has closed."""
 
     def _on_greeted(self, event: Greeted) -> None:
         self._watch.set(KEEPALIVE_AFTER, self._check_alive)
 
-    def _on_ponged(self, event: Ponged) -> None:
-        """That bytes came is all a keepalive wants to know."""
+    def _on_ponged(self, event: Ponged) -> None:  # noqa: B027 - that bytes came is all a keepalive wants to know
+        """A PING of this end was answered."""
 
     def _on_reply(self, event: Reply) -> None:
         self._transport.write(event.data)

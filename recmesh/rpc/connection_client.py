@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import AsyncIterator
+from typing import Any, Protocol, TypeAlias
 
 from google.protobuf.message import Message
 
-from recmesh.rpc.call import Call
+from recmesh.rpc.call import ENDED, Call
 from recmesh.rpc.connection import Connection, Deadlines, Loop, Transport
-from recmesh.rpc.events import Broken, GoingAway, StatusReceived, Withdrawn
+from recmesh.rpc.events import Broken, GoingAway, MessageReceived, StateReceived, StatusReceived, Withdrawn
 from recmesh.rpc.frames import Limits
-from recmesh.rpc.headers import FAR, ended_here, given_up, header_of, refused, reply_of
-from recmesh.rpc.session_client import ClientSession
-from recmesh.rpc.status import RpcError, Status
+from recmesh.rpc.headers import FAR, check, decoded, ended_here, given_up, header_of, refused, reply_of
+from recmesh.rpc.inbox import Inbox
+from recmesh.rpc.race import superseded
+from recmesh.rpc.scope import current
+from recmesh.rpc.session_client import ClientSession, unsent
+from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
+
+Outcome: TypeAlias = StatusReceived | BaseException
 
 
 class Owner(Protocol):
@@ -32,12 +38,16 @@ class ClientConnection(Connection):
     def __init__(self, loop: Loop, transport: Transport, owner: Owner, limits: Limits, node_id: str = "") -> None:
         self._calls = ClientSession(limits, node_id)
         super().__init__(loop, transport, self._calls)
+        self.serving = True  # as the server last said
+        self.load: wire.LoadReport | None = None
         self._owner = owner
         self._futures = loop.futures
-        self._pending: dict[int, Any] = {}  # futures of a StatusReceived or an RpcError
+        self._pending: dict[int, Any] = {}  # by call, a future of its Outcome, or the Inbox of a stream
         self._deadlines = Deadlines(loop, self._pending, self._expire)
+        self._on[MessageReceived] = self._on_message
         self._on[StatusReceived] = self._on_status
         self._on[Withdrawn] = self._on_withdrawn
+        self._on[StateReceived] = self._on_state
         self._on[GoingAway] = self._on_going_away
         transport.write(self._calls.hello())
 
@@ -50,19 +60,25 @@ class ClientConnection(Connection):
         return len(self._pending)
 
     async def __call__(self, call: Call) -> Message:
-        now, deadline = self._loop.seconds(), call.context.deadline
-        call_id, data = self._calls.call(header_of(call, now), call.request.SerializeToString())
-        future = self._pending[call_id] = self._futures.create_future()
-        self._transport.write(data)
-        if deadline is not None and deadline - now < FAR:
-            self._deadlines.add(deadline, call_id)
+        scope = current.get()
+        if scope is not None and scope.cancelled:
+            raise unsent(Status.CANCELLED, "the call on whose behalf this one is made was cancelled")
+        if call.streams:
+            call_id, inbox = self._begin_stream(call)
+        else:
+            call_id, future = self._begin(call)
+        key = 0 if scope is None else scope.began(lambda: self._abandon(call_id))
         try:
-            outcome: StatusReceived | RpcError = await future
+            if call.streams:
+                return await self._stream(call, call_id, inbox)
+            outcome: Outcome = await future
         finally:
             if self._pending.pop(call_id, None) is not None:  # the caller was cancelled
-                self._transport.write(self._calls.cancel(call_id, wire.Cancel.CALLER))
+                self._write(self._calls.cancel(call_id, wire.Cancel.SUPERSEDED if superseded() else wire.Cancel.CALLER))
                 self._close_if_done()
-        if isinstance(outcome, RpcError):
+            if scope is not None:
+                scope.ended(key)
+        if isinstance(outcome, BaseException):
             raise outcome
         return reply_of(call, outcome)
 
@@ -75,30 +91,122 @@ class ClientConnection(Connection):
     def shut(self) -> None:
         """Cancels the open calls and closes."""
         for call_id in list(self._pending):
-            self._transport.write(self._calls.cancel(call_id, wire.Cancel.SHUTDOWN))
-            self._settle(call_id, ended_here(Status.CANCELLED, "the endpoint was closed"))
+            self._give_up(call_id, wire.Cancel.SHUTDOWN, Status.CANCELLED, "the endpoint was closed")
         self._transport.write(self._calls.goaway(0, reason="the client leaves"))
         self._transport.close()
 
-    def _settle(self, call_id: int, outcome: StatusReceived | RpcError) -> None:
-        future = self._pending.pop(call_id, None)
-        if future is not None and not self._futures.is_called(future):
-            self._futures.resolve(future, outcome)
+    # One call.
+
+    def _begin(self, call: Call) -> tuple[int, Any]:
+        now, deadline = self._loop.seconds(), call.context.deadline
+        call_id, data = self._calls.call(header_of(call, now), call.request.SerializeToString())
+        future = self._pending[call_id] = self._futures.create_future()
+        self._write(data)
+        if deadline is not None and deadline - now < FAR:
+            self._deadlines.add(deadline, call_id)
+        return call_id, future
+
+    def _begin_stream(self, call: Call) -> tuple[int, Inbox[Outcome]]:
+        now, deadline = self._loop.seconds(), call.context.deadline
+        request = b"" if call.requests is not None else call.request.SerializeToString()
+        call_id, data = self._calls.call(header_of(call, now), request, call.method.kind)
+        inbox: Inbox[Outcome] = Inbox(self._futures)
+        self._pending[call_id] = inbox
+        self._write(data)
+        if deadline is not None and deadline - now < FAR:
+            self._deadlines.add(deadline, call_id)
+        return call_id, inbox
+
+    async def _stream(self, call: Call, call_id: int, inbox: Inbox[Outcome]) -> Message:
+        sending: Any = None
+        requests = call.requests
+        if requests is not None:
+            sending = self._futures.as_future(lambda: self._send_all(call_id, requests))
+            self._futures.add_callbacks(sending, _nothing, _nothing)
+        try:
+            outcome = await self._receive_all(call, call_id, inbox)
+        finally:
+            self._write(self._calls.took(call_id, inbox.clear()))
+            if sending is not None and not self._futures.is_called(sending):
+                self._futures.cancel(sending)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if call.replies is None:
+            return reply_of(call, outcome)
+        check(call, outcome)
+        return ENDED
+
+    async def _receive_all(self, call: Call, call_id: int, inbox: Inbox[Outcome]) -> Outcome:
+        while True:
+            got = await inbox.take()
+            if not isinstance(got, bytes):
+                return got
+            if call.replies is not None:
+                await call.replies.send(decoded(call, got))
+            self._write(self._calls.took(call_id, len(got)))
+
+    async def _send_all(self, call_id: int, requests: AsyncIterator[Message]) -> None:
+        """What goes wrong in the caller's own iterator ends the call, and is raised to the caller."""
+        try:
+            async for each in requests:
+                if call_id not in self._pending:
+                    return
+                message = each.SerializeToString()
+                self._calls.check_size(message)
+                self._write(self._calls.message(call_id, message))
+                await self._sent(call_id)
+            self._write(self._calls.end(call_id))
+        except Exception as error:
+            if call_id in self._pending:
+                self._write(self._calls.cancel(call_id, wire.Cancel.CALLER))
+                self._settle(call_id, error)
+
+    # The end of a call.
+
+    def _settle(self, call_id: int, outcome: Outcome) -> None:
+        waiting = self._pending.pop(call_id, None)
+        if isinstance(waiting, Inbox):
+            waiting.end(outcome)
+        elif waiting is not None and not self._futures.is_called(waiting):
+            self._futures.resolve(waiting, outcome)
         self._close_if_done()
 
     def _close_if_done(self) -> None:
         if self._calls.leaving and not self._pending:
             self._transport.close()
 
+    def _give_up(self, call_id: int, why: wire.Cancel.Why, status: Status, message: str) -> None:
+        """Ends a call from this end; of a stream, what was not read yet is not read any more."""
+        self._write(self._calls.cancel(call_id, why))
+        waiting = self._pending.get(call_id)
+        if isinstance(waiting, Inbox):
+            self._write(self._calls.took(call_id, waiting.clear()))
+        self._settle(call_id, ended_here(status, message))
+
     def _expire(self, call_id: int) -> None:
-        self._transport.write(self._calls.cancel(call_id, wire.Cancel.DEADLINE))
-        self._settle(call_id, ended_here(Status.DEADLINE_EXCEEDED, "no answer by the deadline"))
+        self._give_up(call_id, wire.Cancel.DEADLINE, Status.DEADLINE_EXCEEDED, "no answer by the deadline")
+
+    def _abandon(self, call_id: int) -> None:
+        message = "the call on whose behalf this one was made was cancelled"
+        self._give_up(call_id, wire.Cancel.CALLER, Status.CANCELLED, message)
+
+    # What the server says.
+
+    def _on_message(self, event: MessageReceived) -> None:
+        inbox = self._pending.get(event.call_id)
+        if isinstance(inbox, Inbox):
+            inbox.put(event.payload)
+        else:
+            self._write(self._calls.took(event.call_id, len(event.payload)))
 
     def _on_status(self, event: StatusReceived) -> None:
         self._settle(event.call_id, event)
 
     def _on_withdrawn(self, event: Withdrawn) -> None:
         self._settle(event.call_id, given_up())
+
+    def _on_state(self, event: StateReceived) -> None:
+        self.serving, self.load = event.serving, event.load
 
     def _on_going_away(self, event: GoingAway) -> None:
         if event.code:
@@ -107,6 +215,8 @@ class ClientConnection(Connection):
         for call_id in event.refused:
             self._settle(call_id, refused(event.reason))
         self._close_if_done()
+
+    # The end.
 
     def _on_end(self, reason: str) -> None:
         self._deadlines.stop()
@@ -120,3 +230,7 @@ class ClientConnection(Connection):
     def _lose_calls(self, reason: str) -> None:
         for call_id in list(self._pending):
             self._settle(call_id, ended_here(Status.UNAVAILABLE, f"the connection was lost: {reason}"))
+
+
+def _nothing(outcome: object) -> None:
+    """Whatever became of the requests, the call's own outcome tells."""

@@ -9,11 +9,22 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from recmesh.rpc.call import Call, Handlers, Service
+from recmesh.rpc.call import ENDED, Call, Handlers, Kind, Service
 from recmesh.rpc.connection import Alarm, Connection, Deadlines, Loop, Transport
-from recmesh.rpc.events import CallReceived, GoingAway, Greeted, Ponged, Withdrawn
+from recmesh.rpc.events import CallReceived, GoingAway, Greeted, MessageReceived, Ponged, RequestsEnded, Withdrawn
 from recmesh.rpc.frames import Limits
-from recmesh.rpc.headers import context_of, deadline_of, library_status, microseconds, status_of, too_late
+from recmesh.rpc.headers import (
+    context_of,
+    deadline_of,
+    library_status,
+    microseconds,
+    status_of,
+    too_late,
+    with_trailers,
+)
+from recmesh.rpc.inbox import Inbox
+from recmesh.rpc.running import Replies, Running, requests_of
+from recmesh.rpc.scope import Scope, current
 from recmesh.rpc.session_server import ServerSession
 from recmesh.rpc.sniff import UPGRADE_REQUIRED, Spoken, spoken
 from recmesh.rpc.status import RpcError, Status
@@ -25,16 +36,6 @@ log = logging.getLogger(__name__)
 DRAIN_PING = b"drained?"
 DRAIN_PONG_TIMEOUT = 1.0  # seconds; a peer that does not answer the PING learns the last call id all the same
 STOPPED = "the server has stopped"
-
-
-class Running:
-    """A call whose handler waits for something."""
-
-    __slots__ = ("future", "given_up")
-
-    def __init__(self) -> None:
-        self.future: Any = None
-        self.given_up = False  # nobody waits for the answer
 
 
 class ServerConnection(Connection):
@@ -64,13 +65,18 @@ class ServerConnection(Connection):
         self._first = b""
         self._known = False  # the first bytes are this protocol's
         self._running: dict[int, Running] = {}
+        self._inboxes: dict[int, Inbox[None]] = {}  # by call, requests of a stream
         self._deadlines = Deadlines(loop, self._running, self._expire)
         self._unsent = self._calls.unsent
         self._late = Deadlines(loop, self._unsent, self._expire_unsent)
+        self._state: tuple[bool, wire.LoadReport | None] | None = None  # to tell a peer that has not said HELLO yet
         self._drain_ms: int | None = None
+        self._drain_reason = "drain"
         self._refusing = False  # the second GOAWAY has left
         self._drain_alarm = Alarm(loop)
         self._on[CallReceived] = self._on_call
+        self._on[MessageReceived] = self._on_message
+        self._on[RequestsEnded] = self._on_requests_ended
         self._on[Withdrawn] = self._on_withdrawn
         self._on[GoingAway] = lambda event: None  # the client closes when it has its answers
 
@@ -87,9 +93,16 @@ class ServerConnection(Connection):
         if self._refusing:
             self._close_if_done()
 
-    def drain(self, grace: float) -> None:
+    def announce(self, serving: bool, load: wire.LoadReport | None = None) -> None:
+        """Tells the peer how this process is."""
+        if self.peer is None:
+            self._state = serving, load
+        else:
+            self._write(self._calls.state(serving, load))
+
+    def drain(self, grace: float, reason: str = "drain") -> None:
         """Says GOAWAY, answers the calls that came before it, closes; the peer is told that it has `grace` seconds."""
-        self._drain_ms = int(grace * 1000)
+        self._drain_ms, self._drain_reason = int(grace * 1000), reason
         if self.peer is not None:  # else when it has said HELLO; it may have calls on their way
             self._begin_drain()
 
@@ -98,7 +111,7 @@ class ServerConnection(Connection):
         for call_id, running in list(self._running.items()):
             self._give_up(call_id, running, Status.UNAVAILABLE, STOPPED)
         for call_id in list(self._unsent):
-            self._transport.write(self._calls.give_up(call_id, library_status(Status.UNAVAILABLE, STOPPED)))
+            self._write(self._calls.give_up(call_id, library_status(Status.UNAVAILABLE, STOPPED)))
         self._transport.close()
 
     # Calls.
@@ -113,9 +126,13 @@ class ServerConnection(Connection):
                 header.method, header.kind, event.payload, context_of(header, deadline, self._caller, self._principal)
             )
         except RpcError as error:
-            self._end(event, now, status_of(error))
+            self._end(event, None, now, status_of(error))
             return
+        if call.method.kind:
+            self._stream(event.call_id, call)
+        scope = Scope(call.context, self._loop.seconds, self._futures)
         variables = copy_context()
+        variables.run(current.set, scope)
         try:
             work = self._service(call)
             if not isinstance(work, Coroutine):
@@ -124,53 +141,104 @@ class ServerConnection(Connection):
         except StopIteration as stop:
             self._answer(event, call, now, stop.value)
         except Exception as error:
-            self._fail(event, now, error)
+            self._fail(event, call, now, error)
         else:
-            self._wait(event, call, now, finish(work, variables, awaited))
+            self._wait(event, call, now, scope, finish(work, variables, awaited))
 
-    def _wait(self, event: CallReceived, call: Call, started: float, work: Coroutine[Any, Any, Message]) -> None:
-        running = self._running[event.call_id] = Running()
+    def _stream(self, call_id: int, call: Call) -> None:
+        """Where the messages of a call come from and go to."""
+        if call.method.kind & Kind.CLIENT_STREAM:
+            inbox = self._inboxes[call_id] = Inbox(self._futures)
+            call.requests = requests_of(call.method, inbox, lambda size: self._write(self._calls.took(call_id, size)))
+        if call.method.kind & Kind.SERVER_STREAM:
+            call.replies = Replies(call.method, lambda message: self._send(call_id, message))
+
+    async def _send(self, call_id: int, message: bytes) -> None:
+        if self.ended or not self._calls.is_open(call_id):
+            raise RpcError(Status.CANCELLED, "nobody waits for the answer any more")
+        self._calls.check_size(message)
+        self._write(self._calls.message(call_id, message))
+        await self._sent(call_id)
+
+    def _wait(
+        self, event: CallReceived, call: Call, started: float, scope: Scope, work: Coroutine[Any, Any, Message]
+    ) -> None:
+        running = self._running[event.call_id] = Running(scope)
         if call.context.deadline is not None:
             self._deadlines.add(call.context.deadline, event.call_id)
         future = running.future = self._futures.as_future(lambda: work)
         self._futures.add_callbacks(
             future,
             lambda reply: self._answer(event, call, started, reply),
-            lambda failure: self._fail(event, started, failure.value),
+            lambda failure: self._fail(event, call, started, failure.value),
         )
 
     def _answer(self, event: CallReceived, call: Call, started: float, reply: Message) -> None:
-        if isinstance(reply, call.method.reply):
-            self._end(event, started, wire.CallStatus(origin=wire.APP, processed=wire.YES), reply.SerializeToString())
-            return
-        log.error("%s returned a %s", call.method.path, type(reply).__name__)
-        message = f"the handler returned no {call.method.reply.DESCRIPTOR.full_name}"
-        self._end(event, started, library_status(Status.INTERNAL, message))
+        if call.replies is not None and reply is ENDED:
+            self._end(event, call, started, wire.CallStatus(origin=wire.APP, processed=wire.YES))
+        elif isinstance(reply, call.method.reply):
+            status = wire.CallStatus(origin=wire.APP, processed=wire.YES)
+            self._end(event, call, started, status, reply.SerializeToString())
+        else:
+            log.error("%s returned a %s", call.method.path, type(reply).__name__)
+            message = f"the handler returned no {call.method.reply.DESCRIPTOR.full_name}"
+            self._end(event, call, started, library_status(Status.INTERNAL, message))
 
-    def _fail(self, event: CallReceived, started: float, error: BaseException) -> None:
+    def _fail(self, event: CallReceived, call: Call, started: float, error: BaseException) -> None:
         if isinstance(error, RpcError):
-            self._end(event, started, status_of(error))
+            self._end(event, call, started, status_of(error))
             return
         running = self._running.get(event.call_id)
         if running is None or not running.given_up:
             log.error("the handler of %s failed", event.header.method, exc_info=error)
         # The exception's own text may hold what the caller must not see.
-        self._end(event, started, library_status(Status.UNKNOWN, "the handler failed"))
+        status = library_status(Status.UNKNOWN, "the handler failed")
+        if running is None:
+            self._end(event, call, started, status)
+        else:  # what was shielded from the cancellation still goes on
+            running.scope.when_idle(lambda: self._end(event, call, started, status))
 
-    def _end(self, event: CallReceived, started: float, status: wire.CallStatus, payload: bytes = b"") -> None:
-        self._running.pop(event.call_id, None)
+    def _end(
+        self, event: CallReceived, call: Call | None, started: float, status: wire.CallStatus, payload: bytes = b""
+    ) -> None:
+        call_id = event.call_id
+        self._running.pop(call_id, None)
+        if call is not None and call.method.kind:
+            self._end_stream(call_id)
+        if (call is not None and call.context.trailers) or status.details or status.metadata:
+            status = with_trailers(status, (call.context.trailers if call is not None else None) or {})
+            payload = b"" if status.code else payload
         status.queue_us = microseconds(started - event.since)
         status.service_us = microseconds(self._loop.seconds() - started)
-        self._transport.write(self._calls.status(event.call_id, status, payload))
-        if event.call_id in self._unsent:
+        self._write(self._calls.status(call_id, status, payload))
+        if call_id in self._unsent:
             deadline = deadline_of(event.header, event.since)
             if deadline is not None:
-                self._late.add(deadline, event.call_id)
+                self._late.add(deadline, call_id)
         if self.ended:
             if not self._running:
                 self._gone(self)
         elif self._refusing:
             self._close_if_done()
+
+    def _end_stream(self, call_id: int) -> None:
+        self._go_on(call_id)
+        inbox = self._inboxes.pop(call_id, None)
+        if inbox is not None:
+            inbox.end(None)
+            self._write(self._calls.took(call_id, inbox.clear()))
+
+    def _on_message(self, event: MessageReceived) -> None:
+        inbox = self._inboxes.get(event.call_id)
+        if inbox is not None:
+            inbox.put(event.payload)
+        else:
+            self._write(self._calls.took(event.call_id, len(event.payload)))
+
+    def _on_requests_ended(self, event: RequestsEnded) -> None:
+        inbox = self._inboxes.get(event.call_id)
+        if inbox is not None:
+            inbox.end(None)
 
     def _on_withdrawn(self, event: Withdrawn) -> None:
         running = self._running.get(event.call_id)
@@ -182,18 +250,19 @@ class ServerConnection(Connection):
 
     def _expire_unsent(self, call_id: int) -> None:
         message = "the caller took too little of the answer by the deadline"
-        self._transport.write(self._calls.give_up(call_id, library_status(Status.DEADLINE_EXCEEDED, message)))
+        self._write(self._calls.give_up(call_id, library_status(Status.DEADLINE_EXCEEDED, message)))
         if self._refusing:
             self._close_if_done()
 
     def _give_up(self, call_id: int, running: Running, status: Status, message: str) -> None:
-        self._transport.write(self._calls.give_up(call_id, library_status(status, message)))
+        self._write(self._calls.give_up(call_id, library_status(status, message)))
         self._cancel(running)
 
     def _cancel(self, running: Running) -> None:
         if not running.given_up:
-            running.given_up = True
+            running.given_up = running.scope.cancelled = True
             self._futures.cancel(running.future)
+            running.scope.cancel()  # calls that the handler began and did not wait for
 
     # The beginning and the end.
 
@@ -220,6 +289,8 @@ class ServerConnection(Connection):
 
     def _on_greeted(self, event: Greeted) -> None:
         super()._on_greeted(event)
+        if self._state is not None:
+            self._write(self._calls.state(*self._state))
         if self._drain_ms is not None:
             self._begin_drain()
 
@@ -229,12 +300,17 @@ class ServerConnection(Connection):
             self._refuse_later_calls()
 
     def _begin_drain(self) -> None:
-        self._transport.write(self._calls.drain(self._drain_ms or 0) + self._calls.ping(DRAIN_PING))
+        self._transport.write(self._calls.drain(self._drain_ms or 0, self._drain_reason) + self._calls.ping(DRAIN_PING))
         self._drain_alarm.set(DRAIN_PONG_TIMEOUT, self._refuse_later_calls)
+
+    def _push(self) -> None:
+        super()._push()
+        if self._refusing and not self.ended:
+            self._close_if_done()
 
     def _refuse_later_calls(self) -> None:
         self._refusing = True
-        self._transport.write(self._calls.refuse_later_calls(self._drain_ms or 0))
+        self._transport.write(self._calls.refuse_later_calls(self._drain_ms or 0, self._drain_reason))
         self._close_if_done()
 
     def _close_if_done(self) -> None:

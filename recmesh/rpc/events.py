@@ -18,12 +18,27 @@ class Greeted:
 
 @dataclass(slots=True)  # one a call: freezing it would triple what it costs to make
 class CallReceived:
-    """The peer calls a method, and the whole request is there."""
+    """The peer calls a method. The whole request is there, unless the method takes many."""
 
     call_id: int
     header: wire.CallHeader
     payload: bytes
     since: float  # when the first frame of the call was read
+
+
+@dataclass(slots=True)  # as above
+class MessageReceived:
+    """One message of a stream; whoever has dealt with it says so by Session.took."""
+
+    call_id: int
+    payload: bytes
+
+
+@dataclass(slots=True)  # as above
+class RequestsEnded:
+    """The peer sends no more messages of a call."""
+
+    call_id: int
 
 
 @dataclass(slots=True)  # as above
@@ -51,6 +66,14 @@ class Ponged:
 
 
 @dataclass(frozen=True, slots=True)
+class StateReceived:
+    """How the server is, told unasked."""
+
+    serving: bool
+    load: wire.LoadReport | None
+
+
+@dataclass(frozen=True, slots=True)
 class GoingAway:
     """The peer takes no more calls on this connection; `refused` are those of ours that it never looked at."""
 
@@ -73,4 +96,16 @@ class Broken:
     error: ProtocolError
 
 
-Event: TypeAlias = Greeted | CallReceived | StatusReceived | Withdrawn | Ponged | GoingAway | Reply | Broken
+Event: TypeAlias = (
+    Greeted
+    | CallReceived
+    | MessageReceived
+    | RequestsEnded
+    | StatusReceived
+    | Withdrawn
+    | StateReceived
+    | Ponged
+    | GoingAway
+    | Reply
+    | Broken
+)

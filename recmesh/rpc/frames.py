@@ -22,6 +22,7 @@ END_STREAM, MORE, CRC, ACK = 0x01, 0x02, 0x08, 0x10
 
 MAX_META = 8_192  # bytes of metadata: it is parsed before anything is known about the call
 MAX_CALL_ID = 2**31 - 1  # ids fit a signed 32-bit integer in every language
+MAX_WINDOW = 2**31 - 1  # bytes of credit, as in HTTP/2
 CEILING_MAX_FRAME = 1 << 20  # a larger frame would hold up the frames of other calls for too long
 # What may be sent before the peer's HELLO is known, and where it says nothing: wire.proto states the same.
 DEFAULT_MAX_FRAME = 65_536
@@ -47,12 +48,19 @@ class Limits:
     max_frame: int = CEILING_MAX_FRAME  # bytes of one frame's body: the largest, so that large messages need few
     max_message: int = DEFAULT_MAX_MESSAGE  # bytes of one message: what one call may make a handler hold
     max_concurrent_calls: int = DEFAULT_MAX_CALLS  # calls served at once on one connection
+    call_window: int = DEFAULT_CALL_WINDOW  # bytes of messages that wait for the handler or caller of one call
+    connection_window: int = DEFAULT_CONNECTION_WINDOW  # the same for all calls together
     crc: bool = False  # frames carry a CRC-32 if both ends want it; TCP's checksum is enough on most networks
 
     def __post_init__(self) -> None:
         # A client may send calls under the defaults before it has read this end's HELLO.
         if not DEFAULT_MAX_FRAME <= self.max_frame <= CEILING_MAX_FRAME:
             raise ValueError(f"max_frame is {self.max_frame}; give {DEFAULT_MAX_FRAME} to {CEILING_MAX_FRAME} bytes")
+        if self.call_window < DEFAULT_CALL_WINDOW or self.connection_window < DEFAULT_CONNECTION_WINDOW:
+            smallest = f"{DEFAULT_CALL_WINDOW} and {DEFAULT_CONNECTION_WINDOW}"
+            raise ValueError(f"call_window and connection_window must be at least {smallest} bytes")
+        if max(self.call_window, self.connection_window) > MAX_WINDOW:
+            raise ValueError(f"call_window and connection_window must be at most {MAX_WINDOW} bytes")
         if self.max_message < 1 or self.max_concurrent_calls < 1:
             raise ValueError("max_message and max_concurrent_calls must be at least 1")
 

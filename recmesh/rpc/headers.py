@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from google.protobuf.message import DecodeError, Message
 
 from recmesh.rpc.call import Call, Context
 from recmesh.rpc.events import StatusReceived
-from recmesh.rpc.status import Origin, Processed, RpcError, Status
+from recmesh.rpc.frames import MAX_META
+from recmesh.rpc.status import NO_METADATA, Origin, Processed, RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
 FAR = 86_400.0 * 365  # seconds; a deadline further away than a year is none
 TRACE_BYTES = 25  # 16 of trace id, 8 of span id, 1 of flags
 MESSAGE_CHARACTERS = 1_000  # of an error's text; at 4 bytes each it fits the 8 KiB of a frame's metadata
+ROOM_FOR_TIMES = 64  # bytes that the fields take which the library adds
 MOST_US = 2**32 - 1  # what the fields of wire.CallStatus hold
-NONE: Mapping[str, str | bytes] = MappingProxyType({})
 
 STATUSES = {int(status): status for status in Status}
 PROCESSED = {int(processed): processed for processed in Processed}
@@ -38,6 +38,8 @@ def header_of(call: Call, now: float) -> bytes:
         header.trace = context.trace
     if context.attempt:
         header.attempt = context.attempt
+    if call.method.kind:
+        header.kind = int(call.method.kind)  # type: ignore[assignment]
     if context.tracestate or context.criticality or context.hedge or context.metadata:
         _add_rarer(header, context)
     return header.SerializeToString()
@@ -47,20 +49,26 @@ def _add_rarer(header: wire.CallHeader, context: Context) -> None:
     header.tracestate = context.tracestate
     header.criticality = context.criticality  # type: ignore[assignment]
     header.hedge = context.hedge
-    for key, value in context.metadata.items():
+    _add(header, context.metadata)
+
+
+def _add(to: wire.CallHeader | wire.CallStatus, metadata: Mapping[str, str | bytes]) -> None:
+    for key, value in metadata.items():
         if isinstance(value, str):
-            header.metadata.add(key=key, text=value)
+            to.metadata.add(key=key, text=value)
         else:
-            header.metadata.add(key=key, binary=value)
+            to.metadata.add(key=key, binary=value)
+
+
+def _pairs(of: wire.CallHeader | wire.CallStatus) -> dict[str, str | bytes]:
+    return {each.key: each.text if each.WhichOneof("value") == "text" else each.binary for each in of.metadata}
 
 
 def context_of(header: wire.CallHeader, deadline: float | None, peer: str, principal: str = "") -> Context:
-    trace, pairs = header.trace, header.metadata
+    trace = header.trace
     return Context(
         deadline,
-        {each.key: each.text if each.WhichOneof("value") == "text" else each.binary for each in pairs}
-        if pairs
-        else NONE,
+        _pairs(header) if header.metadata else NO_METADATA,
         trace if len(trace) == TRACE_BYTES else b"",  # as W3C asks for a traceparent that cannot be read
         header.tracestate,
         header.criticality,
@@ -68,6 +76,7 @@ def context_of(header: wire.CallHeader, deadline: float | None, peer: str, princ
         header.hedge,
         peer,
         principal,
+        {},
     )
 
 
@@ -79,7 +88,16 @@ def deadline_of(header: wire.CallHeader, since: float) -> float | None:
 
 def reply_of(call: Call, event: StatusReceived) -> Message:
     """The reply; RpcError for a status other than OK, and for a reply that does not parse."""
-    status = event.status
+    check(call, event)
+    return decoded(call, event.payload)
+
+
+def check(call: Call, event: StatusReceived) -> None:
+    """RpcError for a status other than OK. The trailers go where the caller wants them."""
+    status, trailers = event.status, call.context.trailers
+    metadata = _pairs(status) if status.metadata else NO_METADATA
+    if trailers is not None:
+        trailers.update(metadata)
     if status.code:
         raise RpcError(
             STATUSES.get(status.code, Status.UNKNOWN),
@@ -87,9 +105,14 @@ def reply_of(call: Call, event: StatusReceived) -> Message:
             processed=PROCESSED.get(status.processed) or Processed.MAYBE,
             origin=ORIGINS.get(status.origin, Origin.UNSPECIFIED),
             pushback_ms=status.pushback_ms if status.HasField("pushback_ms") else None,
+            details=tuple(status.details),
+            metadata=metadata,
         )
+
+
+def decoded(call: Call, payload: bytes) -> Message:
     try:
-        reply: Message = call.method.reply.FromString(event.payload)
+        reply: Message = call.method.reply.FromString(payload)
     except DecodeError as error:
         message = f"the reply is no {call.method.reply.DESCRIPTOR.full_name}"
         raise RpcError(Status.INTERNAL, message, processed=Processed.YES, origin=Origin.CLIENT) from error
@@ -98,13 +121,28 @@ def reply_of(call: Call, event: StatusReceived) -> Message:
 
 def status_of(error: RpcError) -> wire.CallStatus:
     text = error.message[:MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()
-    return wire.CallStatus(
+    status = wire.CallStatus(
         code=error.status or Status.UNKNOWN,  # raising OK is a mistake, not a success
         message=text,
         origin=int(error.origin or Origin.APP),  # type: ignore[arg-type]
         processed=int(error.processed or Processed.YES),  # type: ignore[arg-type]
         pushback_ms=error.pushback_ms,
+        details=error.details,
     )
+    _add(status, error.metadata)
+    return status
+
+
+def with_trailers(status: wire.CallStatus, trailers: Mapping[str, str | bytes]) -> wire.CallStatus:
+    """The status of a handler and what it wants sent beside; an error of its own where that does not fit a frame."""
+    _add(status, trailers)
+    if status.ByteSize() <= MAX_META - ROOM_FOR_TIMES:
+        return status
+    if status.code:  # what failed is worth more than what was to be said of it
+        return wire.CallStatus(
+            code=status.code, message=status.message, origin=status.origin, processed=status.processed
+        )
+    return library_status(Status.RESOURCE_EXHAUSTED, f"the trailers do not fit the {MAX_META} bytes of metadata")
 
 
 def library_status(status: Status, message: str, processed: Processed = Processed.YES) -> wire.CallStatus:

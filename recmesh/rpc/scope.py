@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from recmesh.rpc.call import Context
+if TYPE_CHECKING:  # `call` sets what is kept here
+    from recmesh.rpc.call import Context
 
 T = TypeVar("T")
 
@@ -37,7 +38,6 @@ class Scope:
         self._children.pop(key, None)
 
     def cancel(self) -> None:
-        self.cancelled = True
         while self._children:
             _, cancel = self._children.popitem()
             cancel()

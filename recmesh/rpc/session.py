@@ -1,8 +1,8 @@
 """The protocol of one connection, without any I/O: bytes become events, intentions become bytes.
 
-Whoever owns the socket gives `receive` what it read, sends the data of every Reply, and sends what the other methods
-return. Here is what both ends share: HELLO, PING, GOAWAY, credit, messages in pieces. session_client opens calls,
-session_server answers them.
+Whoever owns the socket gives `receive` what it read, sends the data of every Reply, sends what the other methods
+return, and `pull`s what waits as its socket takes more. Here is what both ends share: HELLO, PING, GOAWAY, credit,
+messages in pieces. session_client opens calls, session_server answers them.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import TypeAlias, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from recmesh.rpc import frames
-from recmesh.rpc.events import Broken, Event, GoingAway, Greeted, Ponged, Reply
-from recmesh.rpc.flow import Flow
+from recmesh.rpc.events import Broken, Event, GoingAway, Greeted, MessageReceived, Ponged, Reply
+from recmesh.rpc.flow import Flow, Parcel
 from recmesh.rpc.frames import ACK, END_STREAM, MAX_META, MORE, Frame, FrameReader, Limits, ProtocolError, encode
+from recmesh.rpc.intake import Allowance, Intake
 from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
 VERSION = 1
-WINDOW = 2**31 - 1  # payload bytes a peer may send ahead: no bound, for max_message bounds what is held
-CREDIT_AT = frames.DEFAULT_CONNECTION_WINDOW // 2  # half a window, so that a peer that counts credit never waits
-PARTIAL_MESSAGES = 4  # unfinished messages held for one peer, in whole ones; without a bound it could fill the memory
+PARTIAL_MESSAGES = 8  # unfinished messages held for one peer, in whole ones: twice what a sender interleaves
 PING_SPACING = 5.0  # seconds; PINGs closer than this, with no call between, are strikes
 PING_STRIKES = 3
+OVERRUNS = 2  # the first ends its call: a race, maybe; the second ends the connection
 NEVER = float("-inf")
 
 M = TypeVar("M", bound=Message)
@@ -36,19 +36,6 @@ def parse(kind: type[M], meta: bytes) -> M:
         return kind.FromString(meta)
     except DecodeError as error:
         raise ProtocolError(f"malformed metadata: no {kind.DESCRIPTOR.name}") from error
-
-
-class Partial:
-    """A message of a call, still on its way."""
-
-    __slots__ = ("credit", "data", "header", "since", "started", "whole")
-
-    def __init__(self, header: wire.CallHeader | None = None, since: float = 0.0) -> None:
-        self.header = header
-        self.since = since
-        self.credit = 0  # given by the peer for the answer
-        self.data = bytearray()  # one buffer, no list of pieces: many tiny pieces cost no more than their bytes
-        self.started = self.whole = False
 
 
 class Session:
@@ -64,8 +51,8 @@ class Session:
             max_frame=limits.max_frame,
             max_message=limits.max_message,
             max_concurrent_calls=limits.max_concurrent_calls,
-            call_window=WINDOW,
-            connection_window=WINDOW,
+            call_window=limits.call_window,
+            connection_window=limits.connection_window,
             crc=limits.crc,
             node_id=node_id,
             build=build,
@@ -78,7 +65,9 @@ class Session:
         self._events: list[Event] = []
         self._now = 0.0
         self._partial_bytes = 0
-        self._consumed = 0
+        self._allowance = Allowance(limits.connection_window)
+        self._intakes: dict[int, Intake] = {}  # by id, streams that the peer sends
+        self._overruns = 0
         self._last_ping = NEVER
         self._strikes = 0
         self._on: dict[int, Callable[[int, int, bytes, bytes], None]] = {
@@ -92,6 +81,11 @@ class Session:
     def held(self) -> int:
         """Bytes kept of frames and messages that are not complete."""
         return self._reader.held + self._partial_bytes
+
+    @property
+    def ready(self) -> bool:
+        """Whether `pull` would give anything."""
+        return self._flow.ready
 
     # What the owner of the connection wants sent.
 
@@ -110,6 +104,35 @@ class Session:
         """The GOAWAY for a peer that broke the protocol; from here on nothing is read."""
         self.broken = True
         return self.goaway(self._last_served(), error.code, error.reason)
+
+    def pull(self, most: int) -> bytes:
+        """What waits and may leave, as frames of different calls in turn: `most` bytes, or a frame more."""
+        return self._flow.pull(most)
+
+    def waits(self, call_id: int) -> bool:
+        """Whether messages of a stream have not left yet: whoever has more should wait, not pile them up."""
+        return self._flow.waits(call_id)
+
+    def emptied(self) -> list[int]:
+        """The streams that have nothing waiting any more, since this was asked last."""
+        emptied = self._flow.emptied
+        if emptied:
+            self._flow.emptied = []
+        return emptied
+
+    def message(self, call_id: int, payload: bytes) -> bytes:
+        """A message of a stream; what of it may leave at once. The rest, maybe all of it, is to be pulled."""
+        if not self._flow.is_open(call_id):
+            return b""
+        return self._flow.put(call_id, Parcel(memoryview(payload)))
+
+    def took(self, call_id: int, size: int) -> bytes:
+        """A message of `size` bytes was dealt with, and makes room for others: maybe there is credit to send."""
+        credit = b""
+        intake = self._intakes.get(call_id)
+        if intake is not None:
+            credit = self._window(call_id, intake.allowance.earn(size))
+        return credit + self._window(0, self._allowance.earn(size))
 
     # What the peer sent.
 
@@ -152,15 +175,13 @@ class Session:
         self._crc = hello.crc and self._limits.crc
         self.peer = hello
         self._events.append(Greeted(hello))
-        self._reply(self._flow.greeted(hello, self._crc))
+        self._flow.greeted(hello, self._crc)
 
     def _on_window(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
         if len(payload) != 4:
             raise ProtocolError(f"a WINDOW of {len(payload)} bytes; it takes 4")
         credit = int.from_bytes(payload, "big")
-        if not call_id or call_id in self._flow.waiting:
-            self._reply(self._flow.credit(call_id, credit))
-        else:
+        if not self._flow.credit(call_id, credit):
             self._credit_ahead(call_id, credit)
 
     def _on_ping(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
@@ -204,35 +225,74 @@ class Session:
         if data:
             self._events.append(Reply(data))
 
+    def _window(self, call_id: int, credit: int) -> bytes:
+        if not credit:
+            return b""
+        return encode(frames.WINDOW, call_id, payload=credit.to_bytes(4, "big"), crc=self._crc)
+
     def _data_came(self, size: int) -> None:
-        """A frame of a call, with `size` bytes of payload: they earn credit, and PINGs before it are forgotten."""
+        """A frame of a call, with `size` bytes of payload; PINGs before it are forgotten."""
         self._strikes = 0
         self._last_ping = NEVER
-        self._consumed += size
-        if self._consumed >= CREDIT_AT:
-            credit, self._consumed = self._consumed.to_bytes(4, "big"), 0
-            self._events.append(Reply(encode(frames.WINDOW, payload=credit, crc=self._crc)))
+        self._allowance.left -= size
 
-    def _gather(self, partial: Partial, flags: int, payload: bytes) -> Fault | None:
+    def _done_with(self, size: int) -> None:
+        """Payload that takes no room here: handed on, or dropped."""
+        self._reply(self._window(0, self._allowance.earn(size)))
+
+    def _gather(self, call_id: int, intake: Intake, flags: int, payload: bytes) -> Fault | None:
         """Adds a frame's payload to the message of its call; or says why the call cannot go on."""
-        more, limit = flags & MORE, self._limits.max_message
-        if (payload or more) and partial.whole:
-            return Status.INTERNAL, "more than one message in a unary call"
-        if more and flags & END_STREAM:
-            return Status.INTERNAL, "the stream ended inside a message"
-        if len(partial.data) + len(payload) > limit:
-            return Status.RESOURCE_EXHAUSTED, f"the message is over the limit of {limit} bytes"
-        if self._partial_bytes + len(payload) > PARTIAL_MESSAGES * limit:
-            return Status.RESOURCE_EXHAUSTED, f"more than {PARTIAL_MESSAGES * limit} bytes of unfinished messages"
-        partial.data += payload
-        self._partial_bytes += len(payload)
-        partial.started = partial.started or bool(payload or more)
-        partial.whole = partial.started and not more
+        size, more = len(payload), flags & MORE
+        intake.allowance.left -= size
+        fault = self._fault(intake, flags, size)
+        if fault is not None:
+            self._done_with(size)
+            return fault
+        intake.data += payload
+        self._partial_bytes += size
+        intake.started = intake.started or bool(size or more) or (intake.many and not flags & END_STREAM)
+        intake.whole = intake.started and not more
+        if more or not intake.many:  # else it gives credit when it was dealt with
+            intake.early += size
+            self._done_with(size)
+            credit = intake.allowance.earn(size)
+            if not flags & END_STREAM:
+                self._reply(self._window(call_id, credit))
+        if intake.whole and intake.many:
+            self._complete(call_id, intake)
         return None
 
-    def _forget(self, partial: Partial | None) -> None:
-        if partial is not None:
-            self._partial_bytes -= len(partial.data)
+    def _fault(self, intake: Intake, flags: int, size: int) -> Fault | None:
+        more, limit = flags & MORE, self._limits.max_message
+        if (size or more) and intake.whole and not intake.many:
+            return Status.INTERNAL, "more than one message where there may be one"
+        if more and flags & END_STREAM:
+            return Status.INTERNAL, "the stream ended inside a message"
+        if len(intake.data) + size > limit:
+            return Status.RESOURCE_EXHAUSTED, f"the message is over the limit of {limit} bytes"
+        if self._partial_bytes + size > PARTIAL_MESSAGES * limit:
+            return Status.RESOURCE_EXHAUSTED, f"more than {PARTIAL_MESSAGES * limit} bytes of unfinished messages"
+        if size and (intake.allowance.left < 0 or self._allowance.left < 0):
+            return self._overrun()
+        return None
+
+    def _complete(self, call_id: int, intake: Intake) -> None:
+        """A message of a stream is there. What gave credit early counts again, until it is dealt with."""
+        self._partial_bytes -= len(intake.data)
+        self._events.append(MessageReceived(call_id, intake.take()))
+        intake.allowance.due -= intake.early
+        self._allowance.due -= intake.early
+        intake.early = 0
+
+    def _overrun(self) -> Fault:
+        self._overruns += 1
+        if self._overruns == OVERRUNS:
+            raise ProtocolError("more payload than there was credit for, again", Status.RESOURCE_EXHAUSTED)
+        return Status.RESOURCE_EXHAUSTED, "more payload than there was credit for"
+
+    def _forget(self, intake: Intake | None) -> None:
+        if intake is not None:
+            self._partial_bytes -= len(intake.data)
 
 
 def _of_connection(call_id: int) -> None:

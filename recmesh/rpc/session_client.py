@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from recmesh.rpc import frames
-from recmesh.rpc.events import Reply, StatusReceived, Withdrawn
+from recmesh.rpc.call import Kind
+from recmesh.rpc.events import MessageReceived, Reply, StateReceived, StatusReceived, Withdrawn
+from recmesh.rpc.flow import Parcel
 from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MAX_META, MORE, PREFACE, Limits, ProtocolError, encode
-from recmesh.rpc.session import Fault, Partial, Session, parse
+from recmesh.rpc.intake import Intake
+from recmesh.rpc.session import Fault, Session, parse
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
@@ -17,10 +20,11 @@ class ClientSession(Session):
         super().__init__(limits, node_id, build)
         self.leaving = False  # the peer takes no more calls
         self._next_id = 1
-        self._open: dict[int, Partial | None] = {}
+        self._open: dict[int, Intake | None] = {}
         self._on[frames.STATUS] = self._on_status
         self._on[frames.MESSAGE] = self._on_message
         self._on[frames.CANCEL] = self._on_cancel
+        self._on[frames.STATE] = self._on_state
 
     @property
     def last_id(self) -> int:
@@ -33,8 +37,12 @@ class ClientSession(Session):
     def hello(self) -> bytes:
         return PREFACE + super().hello()
 
-    def call(self, header: bytes, payload: bytes) -> tuple[int, bytes]:
-        """The id of a new call of a serialised CallHeader, and its frames. RpcError, if the peer would not take it."""
+    def call(self, header: bytes, payload: bytes, kind: int = Kind.UNARY) -> tuple[int, bytes]:
+        """The id of a new call of a serialised CallHeader, and what may leave of it at once.
+
+        One that asks with a stream is opened without a message, which `message` and `end` send. RpcError, if the peer
+        would not take the call.
+        """
         if len(header) > MAX_META or len(payload) > self._peer_message or len(self._open) >= self._peer_calls:
             raise self._why_unsendable(header, payload)
         if not self.takes_calls:
@@ -46,10 +54,18 @@ class ClientSession(Session):
         call_id = self._next_id
         self._next_id += 2
         self._open[call_id] = None
+        if kind and self._begin_stream(call_id, kind):
+            return call_id, encode(frames.CALL, call_id, header, crc=self._crc)
         if not whole:
-            return call_id, flow.open(call_id, header, payload)
+            return call_id, flow.begin(call_id, header, payload)
         flow.window -= size
         return call_id, encode(frames.CALL, call_id, header, payload, END_STREAM, crc=self._crc)
+
+    def end(self, call_id: int) -> bytes:
+        """No more messages of a call that asks with a stream."""
+        if not self._flow.is_open(call_id):
+            return b""
+        return self._flow.put(call_id, Parcel(memoryview(b""), flags=END_STREAM))
 
     def cancel(self, call_id: int, why: wire.Cancel.Why) -> bytes:
         """Nothing, if the call has ended already. Whatever still comes for it is dropped."""
@@ -58,6 +74,20 @@ class ClientSession(Session):
         self._close(call_id)
         meta = wire.Cancel(why=why).SerializeToString()
         return encode(frames.CANCEL, call_id, meta, crc=self._crc)
+
+    def check_size(self, payload: bytes) -> None:
+        """RpcError for a message of a stream that the server does not take."""
+        if len(payload) > self._peer_message:
+            message = f"a request is over the {self._peer_message} bytes that the server accepts"
+            raise RpcError(Status.RESOURCE_EXHAUSTED, message, processed=Processed.MAYBE, origin=Origin.CLIENT)
+
+    def _begin_stream(self, call_id: int, kind: int) -> bool:
+        """Whether requests follow the CALL."""
+        if kind & Kind.SERVER_STREAM:
+            self._open[call_id] = self._intakes[call_id] = Intake(self._limits.call_window, many=True)
+        if kind & Kind.CLIENT_STREAM:
+            self._flow.open(call_id)
+        return bool(kind & Kind.CLIENT_STREAM)
 
     def _why_unsendable(self, header: bytes, payload: bytes) -> RpcError:
         if len(header) > MAX_META:
@@ -76,30 +106,42 @@ class ClientSession(Session):
         return False
 
     def _on_status(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
-        self._data_came(len(payload))
+        size, limits = len(payload), self._limits
+        self._data_came(size)
         status = parse(wire.CallStatus, meta)
         if flags & MORE:
             raise ProtocolError("a STATUS that goes on in another frame")
         if not self._is_open(call_id):
+            self._done_with(size)
             return
-        partial = self._open[call_id]
-        if partial is not None or len(payload) > self._limits.max_message:
-            partial = self._open[call_id] = partial or Partial()
-            fault = self._gather(partial, flags, payload)
+        intake = self._open[call_id]
+        fits = size <= limits.max_message and size <= limits.call_window and self._allowance.left >= 0
+        if intake is None and (fits or not size):
+            self._done_with(size)
+        else:
+            intake = self._open[call_id] = intake or Intake(limits.call_window)
+            fault = self._gather(call_id, intake, END_STREAM, payload)
             if fault is not None and not status.code:
                 status = _unusable(fault)
-            payload = bytes(partial.data)
+            payload = b"" if intake.many else bytes(intake.data)
         self._close(call_id)
         self._events.append(StatusReceived(call_id, status, payload))
 
     def _on_message(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
         self._data_came(len(payload))
         if not self._is_open(call_id):
+            self._done_with(len(payload))
             return
-        partial = self._open[call_id]
-        if partial is None:
-            partial = self._open[call_id] = Partial()
-        fault = self._gather(partial, flags, payload)
+        intake = self._open[call_id]
+        if intake is not None and intake.many and not intake.started and not flags & (MORE | END_STREAM):
+            size = len(payload)  # as most messages come, whole and within bounds
+            if size <= self._limits.max_message and size <= intake.allowance.left and self._allowance.left >= 0:
+                intake.allowance.left -= size
+                self._events.append(MessageReceived(call_id, payload))
+                return
+        if intake is None:
+            intake = self._open[call_id] = Intake(self._limits.call_window)
+        fault = self._gather(call_id, intake, flags, payload)
         if fault is not None:
             self._events.append(Reply(self.cancel(call_id, wire.Cancel.CALLER)))
             self._events.append(StatusReceived(call_id, _unusable(fault), b""))
@@ -110,12 +152,16 @@ class ClientSession(Session):
             self._close(call_id)
             self._events.append(Withdrawn(call_id, why))
 
+    def _on_state(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
+        state = parse(wire.PeerState, meta)
+        self._events.append(StateReceived(state.serving, state.load if state.HasField("load") else None))
+
     def _close(self, call_id: int) -> None:
-        partial = self._open.pop(call_id)
-        if partial is not None:
-            self._forget(partial)
-        if self._flow.waiting:
-            self._flow.drop(call_id)
+        intake = self._open.pop(call_id)
+        if intake is not None:
+            self._forget(intake)
+            self._intakes.pop(call_id, None)
+        self._flow.drop(call_id)
 
     def _credit_ahead(self, call_id: int, credit: int) -> None:
         self._is_open(call_id)  # its request has left already

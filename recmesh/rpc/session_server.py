@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from recmesh.rpc import frames
-from recmesh.rpc.events import CallReceived, Reply, Withdrawn
-from recmesh.rpc.flow import Rest
+from recmesh.rpc.call import Kind
+from recmesh.rpc.events import CallReceived, Reply, RequestsEnded, Withdrawn
+from recmesh.rpc.flow import Parcel
 from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MORE, PREFACE, Frame, Limits, ProtocolError, encode
-from recmesh.rpc.session import Fault, Partial, Session, parse
-from recmesh.rpc.status import Status
+from recmesh.rpc.intake import Intake
+from recmesh.rpc.session import Fault, Session, parse
+from recmesh.rpc.status import Origin, Processed, RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
 
@@ -25,7 +27,7 @@ class ServerSession(Session):
         self._preface = PREFACE  # what is still to come of it
         self._last_id = 0
         self._last_taken = MAX_CALL_ID  # later calls are refused
-        self._arriving: dict[int, Partial] = {}
+        self._arriving: dict[int, Intake] = {}  # calls whose one request is not there yet
         self._open: dict[int, int] = {}  # with their handlers, unanswered; and the credit given ahead for the answer
         self._ending: set[int] = set()  # nobody waits for the answer, the handler has not ended
         self._on[frames.CALL] = self._on_call
@@ -38,12 +40,12 @@ class ServerSession(Session):
 
     @property
     def busy(self) -> bool:
-        return bool(self._open or self._arriving or self._ending or self._flow.waiting)
+        return bool(self._open or self._arriving or self._ending or self._flow.ending)
 
     @property
     def unsent(self) -> Mapping[int, object]:
-        """By id, answers that the peer has given too little credit for."""
-        return self._flow.waiting
+        """By id, ended calls whose answer the peer has given too little credit for."""
+        return self._flow.ending
 
     def status(self, call_id: int, status: wire.CallStatus, payload: bytes = b"") -> bytes:
         """Ends a call whose handler has ended. Nothing, if the caller has given it up."""
@@ -52,41 +54,53 @@ class ServerSession(Session):
         if ahead is None:
             return b""
         if len(payload) > self._peer_message:
-            message = f"the response is over the {self._peer_message} bytes that the caller accepts"
-            status, payload = _unsendable(message), b""
-        return self._status_frames(call_id, status, payload, ahead)
+            status, payload = _unsendable(self._over_size()), b""
+        self._forget(self._intakes.pop(call_id, None))
+        meta, size, flow = status.SerializeToString(), len(payload), self._flow
+        if not flow.is_open(call_id):
+            if len(meta) + size <= flow.whole and (size <= flow.window or not size):
+                flow.window -= size
+                return encode(frames.STATUS, call_id, meta, payload, END_STREAM, crc=self._crc)
+            flow.open(call_id, ahead)
+        if size and flow.full:
+            message = "too many answers wait until the caller takes more bytes"
+            meta, payload = _unsendable(message).SerializeToString(), b""
+        return flow.put(call_id, Parcel(memoryview(payload), frames.STATUS, meta, END_STREAM))
 
     def give_up(self, call_id: int, status: wire.CallStatus) -> bytes:
         """Answers, in place of its handler, a call that still runs or whose answer could not leave.
 
         One that runs keeps its slot until `status` says that the handler has ended.
         """
-        if call_id in self._flow.waiting:
-            self._flow.drop(call_id)
-        elif self._open.pop(call_id, None) is not None:
+        if self._open.pop(call_id, None) is not None:
             self._ending.add(call_id)
-        else:
+            self._forget(self._intakes.pop(call_id, None))
+        elif call_id not in self._flow.ending:
             return b""
-        return self._status_frames(call_id, status, b"")
+        self._flow.drop(call_id)
+        return encode(frames.STATUS, call_id, status.SerializeToString(), flags=END_STREAM, crc=self._crc)
 
-    def drain(self, drain_ms: int) -> bytes:
+    def is_open(self, call_id: int) -> bool:
+        """Whether anyone waits for the answer."""
+        return call_id in self._open
+
+    def check_size(self, payload: bytes) -> None:
+        """RpcError for a message of a stream that the caller does not take."""
+        if len(payload) > self._peer_message:
+            raise RpcError(Status.RESOURCE_EXHAUSTED, self._over_size(), processed=Processed.YES, origin=Origin.SERVER)
+
+    def state(self, serving: bool, load: wire.LoadReport | None = None) -> bytes:
+        """Tells the caller how this end is."""
+        return encode(frames.STATE, meta=wire.PeerState(serving=serving, load=load).SerializeToString(), crc=self._crc)
+
+    def drain(self, drain_ms: int, reason: str = "drain") -> bytes:
         """The first of two GOAWAYs: the peer opens no more calls, and those on their way are still taken."""
-        return self.goaway(MAX_CALL_ID, reason="drain", drain_ms=drain_ms)
+        return self.goaway(MAX_CALL_ID, reason=reason, drain_ms=drain_ms)
 
-    def refuse_later_calls(self, drain_ms: int) -> bytes:
+    def refuse_later_calls(self, drain_ms: int, reason: str = "drain") -> bytes:
         """The second GOAWAY: calls that have not arrived are refused."""
         self._last_taken = self._last_id
-        return self.goaway(self._last_id, reason="drain", drain_ms=drain_ms)
-
-    def _status_frames(self, call_id: int, status: wire.CallStatus, payload: bytes, ahead: int = 0) -> bytes:
-        meta, size, flow = status.SerializeToString(), len(payload), self._flow
-        if len(meta) + size <= flow.whole and (size <= flow.window or not size):
-            flow.window -= size
-            return encode(frames.STATUS, call_id, meta, payload, END_STREAM, crc=self._crc)
-        if size and flow.full:
-            message = "too many answers wait until the caller takes more bytes"
-            meta, payload = _unsendable(message).SerializeToString(), b""
-        return flow.send(call_id, Rest(memoryview(payload), frames.STATUS, meta, flow.call_window + ahead))
+        return self.goaway(self._last_id, reason=reason, drain_ms=drain_ms)
 
     def _split(self, data: bytes) -> Iterable[Frame]:
         if self._preface:
@@ -100,51 +114,80 @@ class ServerSession(Session):
         return min(self._last_id, self._last_taken)
 
     def _on_call(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
-        self._data_came(len(payload))
+        size, limits = len(payload), self._limits
+        self._data_came(size)
         if call_id <= self._last_id or not call_id & 1 or call_id > MAX_CALL_ID:
             raise ProtocolError(f"a CALL of id {call_id} after {self._last_id}; ids are odd and increase, below 2^31")
         self._last_id = call_id
         header = parse(wire.CallHeader, meta)
-        taken = len(self._open) + len(self._arriving) + len(self._ending) + len(self._flow.waiting)
-        if call_id > self._last_taken or taken >= self._limits.max_concurrent_calls or header.kind != wire.UNARY:
-            self._refuse(call_id, self._why_unwelcome(call_id, header))
-        elif flags & (END_STREAM | MORE) == END_STREAM and len(payload) <= self._limits.max_message:
-            self._open[call_id] = 0
-            self._events.append(CallReceived(call_id, header, payload, self._now))
+        taken = len(self._open) + len(self._arriving) + len(self._ending) + len(self._flow.ending)
+        if call_id > self._last_taken or taken >= limits.max_concurrent_calls:
+            self._done_with(size)
+            self._refuse(call_id, self._why_unwelcome(call_id))
+        elif header.kind & Kind.CLIENT_STREAM:
+            self._begin(call_id, header, b"", self._now)
+            self._intakes[call_id] = Intake(limits.call_window, many=True)
+            if size or flags & (END_STREAM | MORE):
+                self._on_piece(call_id, flags, payload)
+        elif (
+            flags & (END_STREAM | MORE) == END_STREAM
+            and size <= limits.max_message
+            and size <= limits.call_window
+            and self._allowance.left >= 0
+        ):
+            self._done_with(size)
+            self._begin(call_id, header, payload, self._now)
         else:
-            self._arriving[call_id] = Partial(header, self._now)
+            self._arriving[call_id] = Intake(limits.call_window, header=header, since=self._now)
             self._on_piece(call_id, flags, payload)
 
-    def _why_unwelcome(self, call_id: int, header: wire.CallHeader) -> Fault:
+    def _begin(self, call_id: int, header: wire.CallHeader, payload: bytes, since: float, ahead: int = 0) -> None:
+        self._open[call_id] = ahead
+        if header.kind & Kind.SERVER_STREAM:
+            self._flow.open(call_id, ahead)
+        self._events.append(CallReceived(call_id, header, payload, since))
+
+    def _why_unwelcome(self, call_id: int) -> Fault:
         if call_id > self._last_taken:
             return Status.UNAVAILABLE, "the server is going away"
-        if header.kind != wire.UNARY:
-            return Status.UNIMPLEMENTED, "only unary calls are served here"
         return Status.UNAVAILABLE, f"{self._limits.max_concurrent_calls} calls are running on this connection"
 
     def _on_message(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
         self._data_came(len(payload))
         self._check_seen(call_id)
-        if call_id in self._arriving:
+        if call_id in self._arriving or call_id in self._intakes:
             self._on_piece(call_id, flags, payload)
+        else:
+            self._done_with(len(payload))
 
     def _on_piece(self, call_id: int, flags: int, payload: bytes) -> None:
-        partial = self._arriving[call_id]
-        fault = self._gather(partial, flags, payload)
-        if fault is None and not flags & END_STREAM:
-            return
-        del self._arriving[call_id]
-        self._forget(partial)
+        arriving = self._arriving.get(call_id)
+        intake = arriving or self._intakes[call_id]
+        fault = self._gather(call_id, intake, flags, payload)
         if fault is not None:
+            self._stop(call_id, fault)
+        elif flags & END_STREAM and arriving is None:
+            self._forget(self._intakes.pop(call_id))
+            self._events.append(RequestsEnded(call_id))
+        elif flags & END_STREAM and intake.header is not None:
+            self._forget(self._arriving.pop(call_id))
+            self._begin(call_id, intake.header, bytes(intake.data), intake.since, intake.credit)
+
+    def _stop(self, call_id: int, fault: Fault) -> None:
+        """A request that cannot be taken: no handler has seen it, or one that is in the middle of a stream."""
+        if call_id in self._arriving:
+            self._forget(self._arriving.pop(call_id))
             self._refuse(call_id, fault)
-        elif partial.header is not None:
-            self._open[call_id] = partial.credit
-            self._events.append(CallReceived(call_id, partial.header, bytes(partial.data), partial.since))
+            return
+        status = wire.CallStatus(code=fault[0], message=fault[1], processed=wire.YES, origin=wire.SERVER)
+        self._events.append(Reply(self.give_up(call_id, status)))
+        self._events.append(Withdrawn(call_id, wire.Cancel.UNSPECIFIED))
 
     def _on_cancel(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
         why = parse(wire.Cancel, meta).why
         self._check_seen(call_id)
         self._forget(self._arriving.pop(call_id, None))
+        self._forget(self._intakes.pop(call_id, None))
         self._flow.drop(call_id)
         if self._open.pop(call_id, None) is not None:
             self._ending.add(call_id)
@@ -163,7 +206,11 @@ class ServerSession(Session):
 
     def _refuse(self, call_id: int, fault: Fault) -> None:
         status = wire.CallStatus(code=fault[0], message=fault[1], processed=wire.REFUSED, origin=wire.SERVER)
-        self._events.append(Reply(self._status_frames(call_id, status, b"")))
+        meta = status.SerializeToString()
+        self._events.append(Reply(encode(frames.STATUS, call_id, meta, flags=END_STREAM, crc=self._crc)))
+
+    def _over_size(self) -> str:
+        return f"the response is over the {self._peer_message} bytes that the caller accepts"
 
 
 def _unsendable(message: str) -> wire.CallStatus:

@@ -14,7 +14,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from recmesh.rpc import Context, Processed, RpcError, Status, blocking, frames
+from recmesh.rpc import Context, Processed, RpcError, Status, blocking_line, frames
 from recmesh.rpc.blocking import Endpoint, run
 from recmesh.rpc.connection import KEEPALIVE_PING
 from recmesh.rpc.frames import encode
@@ -114,9 +114,13 @@ class OverASocket(Loopback):
 
 
 class Fake:
-    """A server of bytes alone, for one client: sends `script` after the client's first bytes, then reads on."""
+    """A server of bytes alone, for one client: sends `script` after the client's first bytes, then reads on.
 
-    def __init__(self, *script: bytes) -> None:
+    The last of it is sent when `patience` bytes were read.
+    """
+
+    def __init__(self, *script: bytes, patience: int = 0) -> None:
+        self._patience = patience
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.read = bytearray()
@@ -126,7 +130,9 @@ class Fake:
     def _serve(self, *script: bytes) -> None:
         with closing(self._listener), closing(self._listener.accept()[0]) as sock:
             self.read += sock.recv(65_536)
-            for data in script:
+            for place, data in enumerate(script):
+                while place == len(script) - 1 and len(self.read) < self._patience:
+                    self.read += sock.recv(65_536)
                 sock.sendall(data)
             while script and (data := sock.recv(65_536)):
                 self.read += data
@@ -139,9 +145,9 @@ class Fake:
 ANSWER = status_frame(1, payload=SERVING.SerializeToString())
 
 
-def outcome(*script: bytes, name: str = "", timeout: float | None = None) -> tuple[Any, bytes]:
+def outcome(*script: bytes, name: str = "", timeout: float | None = None, patience: int = 0) -> tuple[Any, bytes]:
     """What a call of a fake server comes to, and what the server read."""
-    fake = Fake(*script)
+    fake = Fake(*script, patience=patience)
     endpoint = Endpoint(fake.address)
     try:
         result: Any = check(endpoint, name, timeout)
@@ -161,7 +167,8 @@ def test_a_request_over_the_servers_window_goes_on_when_credit_comes() -> None:
     request, credit = ask("x" * 600_000), encode(frames.WINDOW, 1, payload=(1 << 20).to_bytes(4, "big"))
     size = len(request.SerializeToString())
     for script, sent in (([hello_frame()], frames.DEFAULT_CALL_WINDOW), ([hello_frame(), credit, ANSWER], size)):
-        result, read = outcome(*script, name=request.service, timeout=0.3 if sent < size else None)
+        timeout, patience = (0.3, 0) if sent < size else (None, size)
+        result, read = outcome(*script, name=request.service, timeout=timeout, patience=patience)
         assert sum(len(frame[4]) for frame in frames_of(read) if frame[2] == 1) == sent
         assert result == SERVING if sent == size else result.status == Status.DEADLINE_EXCEEDED
 
@@ -222,14 +229,14 @@ def test_a_goaway_that_leaves_the_call_out_refuses_it() -> None:
 
 
 def test_a_silent_server_loses_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocking, "HANDSHAKE_TIMEOUT", 0.05)
+    monkeypatch.setattr(blocking_line, "HANDSHAKE_TIMEOUT", 0.05)
     error, _ = outcome(b"\0")
     assert error.status == Status.UNAVAILABLE and "no HELLO within" in error.message
 
 
 def test_a_dead_server_is_found_out_by_a_ping(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocking, "KEEPALIVE_AFTER", 0.05)
-    monkeypatch.setattr(blocking, "KEEPALIVE_TIMEOUT", 0.05)
+    monkeypatch.setattr(blocking_line, "KEEPALIVE_AFTER", 0.05)
+    monkeypatch.setattr(blocking_line, "KEEPALIVE_TIMEOUT", 0.05)
     error, read = outcome(hello_frame())
     assert error.status == Status.UNAVAILABLE and "a PING was not answered" in error.message
     assert ping_frame(KEEPALIVE_PING) in read

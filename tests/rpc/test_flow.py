@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -11,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmesh.rpc import Processed, RpcError, Status, flow, frames
-from recmesh.rpc.events import CallReceived, Event, Reply
+from recmesh.rpc.events import CallReceived, Reply
 from recmesh.rpc.frames import MORE, encode
+from recmesh.rpc.session import Session
 from recmesh.rpc.session_client import ClientSession
 from recmesh.testing import Wire, call_frame, cancel_frame, frames_of, greeting, hello_frame, ping_frame, status_frame
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.kit import PATH, SERVING, Health, statuses
 from tests.rpc.sessions import OK, client, server
 
+EVERYTHING = 1 << 40
 DATA = (frames.CALL, frames.MESSAGE, frames.STATUS)
 
 
@@ -26,8 +27,10 @@ def window(credit: int, call_id: int = 0) -> bytes:
     return encode(frames.WINDOW, call_id, payload=credit.to_bytes(4, "big"))
 
 
-def said(events: Iterable[Event]) -> bytes:
-    return b"".join(event.data for event in events if isinstance(event, Reply))
+def said(session: Session, data: bytes) -> bytes:
+    """What a session says to `data`, at once and when it may."""
+    replies = b"".join(event.data for event in session.receive(data, 0.0) if isinstance(event, Reply))
+    return replies + session.pull(EVERYTHING)
 
 
 class Books:
@@ -82,13 +85,14 @@ def test_no_peer_is_sent_more_than_its_windows_and_each_message_arrives(
             books.read(answerer.status(call_id, wire.CallStatus(message="m" * 900), message))
         else:
             books.read(caller.call(b"", message)[1])
-    session = answerer if serving else caller
+    session: Session = answerer if serving else caller
+    books.read(session.pull(EVERYTHING))
     for place, credit in grants:
         call_id = 2 * place - 1 if 0 < place <= len(sizes) else 0
-        books.read(said(session.receive(books.credit(credit, max(0, call_id)), 0.0)))
-    books.read(said(session.receive(books.credit(1 << 21), 0.0)))
+        books.read(said(session, books.credit(credit, max(0, call_id))))
+    books.read(said(session, books.credit(1 << 21)))
     for call_id in messages:
-        books.read(said(session.receive(books.credit(1 << 20, call_id), 0.0)))
+        books.read(said(session, books.credit(1 << 20, call_id)))
     assert books.ended.keys() == messages.keys()
     assert dict(books.messages) == messages
     assert not answerer.busy
@@ -99,11 +103,11 @@ def test_no_peer_is_sent_more_than_its_windows_and_each_message_arrives(
 
 def test_what_is_sent_before_hello_counts_against_its_windows() -> None:
     session, books = ClientSession(frames.DEFAULTS), Books(300_000, 400_000)
-    books.read(session.call(b"", b"x" * 350_000)[1])
+    books.read(session.call(b"", b"x" * 350_000)[1] + session.pull(EVERYTHING))
     assert len(books.messages[1]) == frames.DEFAULT_CALL_WINDOW
-    books.read(said(session.receive(hello_frame(call_window=300_000, connection_window=400_000), 0.0)))
+    books.read(said(session, hello_frame(call_window=300_000, connection_window=400_000)))
     assert len(books.messages[1]) == 300_000
-    books.read(session.call(b"", b"y" * 200_000)[1])
+    books.read(session.call(b"", b"y" * 200_000)[1] + session.pull(EVERYTHING))
     assert len(books.messages[3]) == 100_000
 
 
@@ -114,7 +118,7 @@ def test_a_hello_with_smaller_windows_leaves_room_for_calls_without_a_message() 
     assert [frame[0] for frame in frames_of(session.call(b"", b"")[1])] == [frames.CALL]
     ((kind, flags, call_id, _, payload),) = frames_of(session.call(b"", b"y")[1])
     assert (kind, flags, call_id, payload) == (frames.CALL, MORE, 5, b"")
-    ((kind, flags, call_id, _, payload),) = frames_of(said(session.receive(window(200_000), 0.0)))
+    ((kind, flags, call_id, _, payload),) = frames_of(said(session, window(200_000)))
     assert (kind, flags, call_id, payload) == (frames.MESSAGE, frames.END_STREAM, 5, b"y")
 
 
@@ -128,21 +132,23 @@ def test_nothing_more_is_sent_of_a_call_that_has_ended() -> None:
     cancelled.cancel(1, wire.Cancel.CALLER)
     answered.receive(status_frame(1, Status.RESOURCE_EXHAUSTED), 0.0)
     for caller in (cancelled, answered):
-        assert said(caller.receive(window(1_000) + window(1_000, 1), 0.0)) == b""
+        assert said(caller, window(1_000) + window(1_000, 1)) == b""
     answerer = server(connection_window=10)
     answerer.receive(call_frame(1, "/a/B"), 0.0)
     answerer.status(1, OK, b"x" * 100)
+    answerer.pull(EVERYTHING)
     assert answerer.busy
-    assert said(answerer.receive(cancel_frame(1) + window(1_000), 0.0)) == b"" and not answerer.busy
+    assert said(answerer, cancel_frame(1) + window(1_000)) == b"" and not answerer.busy
 
 
 def test_an_answer_that_waits_keeps_the_slot_of_its_call() -> None:
     session = server(frames.Limits(max_concurrent_calls=1), call_window=10)
     session.receive(call_frame(1, "/a/B"), 0.0)
     session.status(1, OK, b"x" * 100)
-    ((_, _, _, meta, _),) = frames_of(said(session.receive(call_frame(3, "/a/B"), 0.0)))
+    piece, (_, _, _, meta, _) = frames_of(session.pull(EVERYTHING) + said(session, call_frame(3, "/a/B")))
+    assert len(piece[4]) == 10
     assert wire.CallStatus.FromString(meta).code == Status.UNAVAILABLE
-    session.receive(window(90, 1), 0.0)
+    said(session, window(90, 1))
     assert any(isinstance(event, CallReceived) for event in session.receive(call_frame(5, "/a/B"), 0.0))
 
 
@@ -150,7 +156,9 @@ def test_credit_may_come_before_the_answer_it_is_for() -> None:
     session = server(call_window=10)
     session.receive(call_frame(1, "/a/B", b"re", flags=MORE) + window(50, 1), 0.0)
     session.receive(encode(frames.MESSAGE, 1, flags=frames.END_STREAM) + window(40, 1), 0.0)
-    assert sum(len(frame[4]) for frame in frames_of(session.status(1, OK, b"x" * 100))) == 100
+    assert (
+        sum(len(frame[4]) for frame in frames_of(session.status(1, OK, b"x" * 100) + session.pull(EVERYTHING))) == 100
+    )
 
 
 def test_credit_for_a_call_that_was_never_opened_ends_the_connection() -> None:

@@ -52,6 +52,11 @@ class Client:
         self.socket.sendall(start + struct.pack(">I", check) + head + payload)
 
     def read(self) -> Frame:
+        while (frame := self.read_any()).kind == WINDOW:
+            pass  # this client never sends so much at once that it has to count
+        return frame
+
+    def read_any(self) -> Frame:
         start = self.stream.read(16)
         size, kind, flags, meta, call, check = struct.unpack(">IBBHII", start)
         body = self.stream.read(size)
@@ -176,7 +181,7 @@ class ForeignTests(Loopback):
                 while sent < 300 and window >= len(payload):
                     client.send(CALL, call, wire.CallHeader(method=CHECK), payload, END)
                     window, call, sent = window - len(payload), call + 2, sent + 1
-                frame = client.read()
+                frame = client.read_any()
                 if frame.kind == WINDOW:
                     window += struct.unpack(">I", frame.payload)[0]
                 answered += frame.kind == STATUS

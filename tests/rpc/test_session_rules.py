@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recmesh.rpc import Processed, RpcError, Status, frames
 from recmesh.rpc.events import Broken, CallReceived, Event, GoingAway, Ponged, Reply, StatusReceived
 from recmesh.rpc.frames import HEADER, MAX_CALL_ID, MORE, PREFACE, Limits, encode
-from recmesh.rpc.session import CREDIT_AT, PARTIAL_MESSAGES, Session
+from recmesh.rpc.session import PARTIAL_MESSAGES, Session
 from recmesh.rpc.session_client import ClientSession
 from recmesh.rpc.session_server import ServerSession
 from recmesh.testing import (
@@ -37,7 +37,7 @@ def test_each_end_opens_with_hello_and_the_client_with_the_preface_before_it() -
         hello = wire.Hello.FromString(meta)
         assert (kind, call_id, payload, hello.version_min, hello.version_max) == (frames.HELLO, 0, b"", 1, 1)
         assert (hello.max_frame, hello.max_message, hello.max_concurrent_calls) == (1 << 20, 4 << 20, 1024)
-        assert (hello.call_window, hello.connection_window, hello.node_id) == (2**31 - 1, 2**31 - 1, "me")
+        assert (hello.call_window, hello.connection_window, hello.node_id) == (256 << 10, 4 << 20, "me")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,7 @@ def test_a_handshake_gone_wrong_ends_the_connection(data: bytes, reason: str) ->
 def test_calls_may_follow_the_clients_hello_before_the_servers_came() -> None:
     session = ClientSession(frames.DEFAULTS)
     call_id, data = session.call(b"", b"x" * (frames.DEFAULT_MAX_FRAME + 1))
+    data += session.pull(1)
     assert call_id == 1
     assert [(kind, len(payload)) for kind, _, _, _, payload in frames_of(data)] == [
         (frames.CALL, frames.DEFAULT_MAX_FRAME),
@@ -176,7 +177,7 @@ def test_a_drain_takes_what_was_on_its_way_and_refuses_what_came_after() -> None
 
 
 def test_consumed_payload_earns_credit_at_half_a_default_window() -> None:
-    session = server()
+    session = server(Limits(call_window=frames.CEILING_MAX_FRAME))
     size = frames.CEILING_MAX_FRAME - 100
     calls = [call_frame(call_id, "/a/B", b"x" * size) for call_id in (1, 3)]
     assert not [event for event in session.receive(calls[0], 0.0) if isinstance(event, Reply)]
@@ -184,7 +185,7 @@ def test_consumed_payload_earns_credit_at_half_a_default_window() -> None:
     events = session.receive(calls[1] + call_frame(5, "/a/B", b"x" * 200), 0.0)
     (credit,) = [event for event in events if isinstance(event, Reply)]
     assert credit.data == encode(frames.WINDOW, payload=(2 * size + 200).to_bytes(4, "big"))
-    assert 2 * size + 200 >= CREDIT_AT
+    assert 2 * size + 200 >= frames.DEFAULT_CONNECTION_WINDOW // 2
 
 
 def test_credit_from_the_peer_is_taken_on_the_connection_and_on_calls() -> None:

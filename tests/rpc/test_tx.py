@@ -14,7 +14,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThread
 
-from recmesh.rpc import Context, Processed, RpcError, Status, connection, outlet, tx
+from recmesh.rpc import Context, Processed, RpcError, Status, connection, flow, frames, tx
 from recmesh.rpc.frames import HEADER, Limits
 from recmesh.rpc.tx import Clock, Endpoint, Server, listen
 from recmesh.testing import call_frame, frames_of, greeting
@@ -284,25 +284,31 @@ class BadClientTests(OverTwisted):
 
 
 class SlowReaderTests(OverTwisted):
-    async def test_a_client_that_does_not_read_is_closed_before_it_fills_the_memory(self) -> None:
-        self.patch(outlet, "MAX_UNSENT", 8 << 20)
+    async def test_a_client_that_does_not_read_fills_no_memory_and_disturbs_nobody(self) -> None:
+        self.patch(flow, "MOST_HELD", 8 << 20)
 
         class Large(Health):
             async def check(self, request: pb.HealthCheckRequest, context: Context) -> Any:
+                await super().check(request, context)
                 reply = pb.HealthCheckResponse(status=pb.HealthCheckResponse.SERVING)
                 reply.MergeFromString(b"\x7a" + b"\x80\x80\x40" + bytes(1 << 20))  # an unknown field of 1 MiB
                 return reply
 
-        server = await self.serve(Large())
+        health = Large()
+        server = await self.serve(health)
         good = stub(self.endpoint(server))
         calls = b"".join(call_frame(call_id, PATH) for call_id in range(1, 200, 2))
         endless = {"call_window": 2**31 - 1, "connection_window": 2**31 - 1}
         raw = await self.raw(server, greeting(max_frame=1 << 20, max_message=4 << 20, **endless) + calls)
         raw.transport.pauseProducing()  # type: ignore[union-attr]
-        await until(lambda: not server.connections)
+        await until(lambda: len(health.asked) == 100)
         assert await good.check(ask())
         raw.transport.resumeProducing()  # type: ignore[union-attr]
-        assert len(await raw.over) < 100 << 20
+        await until(
+            lambda: len([frame for frame in frames_of(bytes(raw.received)) if frame[0] == frames.STATUS]) == 100
+        )
+        codes = [wire.CallStatus.FromString(f[3]).code for f in frames_of(bytes(raw.received)) if f[0] == frames.STATUS]
+        assert set(codes) == {Status.OK, Status.RESOURCE_EXHAUSTED} and codes.count(Status.OK) < 20
 
     async def test_a_slow_reader_that_reads_gets_everything(self) -> None:
         health = Health()
