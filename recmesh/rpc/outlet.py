@@ -8,9 +8,11 @@ than there is `room` for, and goes on when `on_room` is called: so what others w
 from __future__ import annotations
 
 import abc
+import socket
 from collections.abc import Callable
 
 from recmesh.rpc.connection import Timer
+from recmesh.rpc.tls_stream import TlsStream
 
 MAX_UNSENT = 64 << 20  # bytes; sixteen of the largest messages: a peer that lets more pile up does not read
 AHEAD = 256 << 10  # bytes that a stream may have waiting here: enough to fill a socket, a millisecond of a fast network
@@ -25,6 +27,7 @@ class Outlet(abc.ABC):
         self.why = ""  # it was closed, if for a reason of its own
         self.on_room: Callable[[], object] = _nobody  # called when bytes that waited have left
         self._at_end_of_turn = at_end_of_turn
+        self._stream: TlsStream | None = None  # seals what goes
         self._turn: Timer | None = None  # set from the first write of a turn to its end
         self._blocked = False  # the socket takes no more; the loop's own buffer holds what was sent last
         self._later: list[bytes] = []
@@ -48,10 +51,18 @@ class Outlet(abc.ABC):
             self.why = f"the peer does not read: {self._later_bytes >> 20} MiB are unsent"
             self.abort()
 
+    def seal_with(self, stream: TlsStream) -> None:
+        """From here on bytes leave sealed; what was written before leaves first, as it is."""
+        if self._later:
+            self._send(self._take())
+        self._stream = stream
+
     def close(self) -> None:
         """Ends the connection when all that was written has left, or soon after if the peer does not read."""
         if not self.closed:
             rest = self._take()
+            if self._stream is not None:
+                rest = self._stream.seal(rest) + self._stream.farewell()
             self.lost()
             self._finish(rest)
 
@@ -91,7 +102,8 @@ class Outlet(abc.ABC):
         return data
 
     @abc.abstractmethod
-    def _send(self, data: bytes) -> None: ...
+    def _send(self, data: bytes) -> None:
+        """To the socket, sealed if there is a stream."""
 
     @abc.abstractmethod
     def _finish(self, rest: bytes) -> None:
@@ -99,6 +111,13 @@ class Outlet(abc.ABC):
 
     @abc.abstractmethod
     def _abort(self) -> None: ...
+
+
+def bound_unsent(sock: socket.socket) -> None:
+    """Keeps the kernel from taking megabytes of a stream that small calls would then stand behind."""
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
+    if option is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, option, AHEAD)
 
 
 def _nobody() -> None:
