@@ -61,16 +61,21 @@ schedules = st.lists(failures | slow, max_size=12)
 
 
 class World:
-    """A few endpoints behind all policies of a caller, on a clock of their own.
+    """A few endpoints behind all policies of a caller.
 
     An attempt goes to the first endpoint that its call has not been to, and meets what is next in the schedule, then
     `at_last`. As a connection does, an endpoint ends a call at its deadline.
     """
 
     def __init__(
-        self, schedule: Iterable[Fault] = (), at_last: Fault = GOOD, seed: int = 1, endpoints: int = 3
+        self,
+        schedule: Iterable[Fault] = (),
+        at_last: Fault = GOOD,
+        seed: int = 1,
+        endpoints: int = 3,
+        clock: FakeClock | None = None,
     ) -> None:
-        self.clock = FakeClock()
+        self.clock = clock or FakeClock()
         self.rng = random.Random(seed)
         self.budget = Budget(self.clock)
         self.breaker = Breaker(self.clock, most_in_flight=8, most_queued=2)
@@ -78,7 +83,7 @@ class World:
         self.attempts = 0
         self.in_flight = 0
         self.ran = Counter[str]()  # by the call's name, how many handlers saw it
-        self.service = self.behind_policies(self._endpoint)
+        self.service = self.behind_policies(self.endpoint)
         self._names = [f"endpoint {number}" for number in range(endpoints)]
         self._schedule: Iterator[Fault] = iter(schedule)
         self._at_last = at_last
@@ -108,13 +113,13 @@ class World:
         assert not self.clock.timers
         assert (self.in_flight, self.breaker.in_flight, self.breaker.queued) == (0, 0, 0)
 
-    async def _endpoint(self, call: Call) -> Message:
+    async def endpoint(self, call: Call) -> Message:
         call.tried.add(next((name for name in self._names if name not in call.tried), self._names[0]))
         fault = next(self._schedule, self._at_last)
         self.attempts += 1
         self.in_flight += 1
         try:
-            self.ran[str(call.context.metadata["name"])] += fault.reaches_a_handler
+            self.ran[str(call.context.metadata.get("name"))] += fault.reaches_a_handler
             await self._pass(fault.after, call)
             if fault.status:
                 raise RpcError(fault.status, "scheduled", processed=fault.processed, pushback_ms=fault.pushback_ms)
