@@ -1,109 +1,29 @@
-"""Calls under asyncio: Clock, and Endpoint to call with. Both belong to the loop that runs when they are used."""
+"""Calls under asyncio: Clock, Endpoint to call with, listen and Server to answer with.
+
+Each belongs to the loop that runs when it is used.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, TypeVar, cast
 
 from txaio import aio
 
-from recmesh.rpc import endpoint, outlet
-from recmesh.rpc.address import split_address
-from recmesh.rpc.connection_client import ClientConnection
+from recmesh.rpc import endpoint, server
+from recmesh.rpc.address import join_address, split_address, unix_path
+from recmesh.rpc.aio_clock import Clock, Gate
+from recmesh.rpc.aio_transport import LineProtocol
+from recmesh.rpc.call import Filter, Handlers, stack
 from recmesh.rpc.frames import DEFAULTS, Limits
-from recmesh.rpc.status import Origin, Processed, RpcError, Status
+from recmesh.rpc.server import DEFAULT_CONNECTIONS, Answering, ConnectionLimits
+from recmesh.rpc.tls import Tls
+from recmesh.rpc.tls_files import Identity, identity_of
+from recmesh.rpc.unix import bound, release
 
-T = TypeVar("T")
-
-
-class Gate:
-    """A recmesh.rpc.clock.Gate."""
-
-    def __init__(self) -> None:
-        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return self._opened.__await__()
-
-    def open(self) -> None:
-        if not self._opened.done():
-            self._opened.set_result(None)
-
-
-class Clock:
-    """The running loop as a recmesh.rpc.Clock."""
-
-    def seconds(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def sleep(self, delay: float) -> Awaitable[None]:
-        return asyncio.sleep(delay)
-
-    def gate(self) -> Gate:
-        return Gate()
-
-    async def within(self, delay: float, work: Coroutine[Any, Any, T]) -> T:
-        limit = asyncio.timeout(delay)
-        try:
-            async with limit:
-                return await work
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            message = f"no answer within {delay:.3g} s"
-            raise RpcError(Status.DEADLINE_EXCEEDED, message, processed=Processed.MAYBE, origin=Origin.CLIENT) from None
-
-    async def first(self, *work: Coroutine[Any, Any, T]) -> T:
-        tasks = [_begun(each) for each in work]
-        try:
-            return await _first(tasks)
-        finally:
-            _cancel(tasks)
-
-    async def hedged(
-        self, delay: float, work: Coroutine[Any, Any, T], backup: Callable[[], Coroutine[Any, Any, T] | None]
-    ) -> T:
-        tasks = [_begun(work)]
-        try:
-            done, _ = await asyncio.wait(tasks, timeout=delay)
-            more = None if done else backup()
-            if more is not None:
-                tasks.append(_begun(more))
-            return await _first(tasks)
-        finally:
-            _cancel(tasks)
-
-    async def settled(self, *work: Coroutine[Any, Any, T]) -> list[T | BaseException]:
-        return await asyncio.gather(*work, return_exceptions=True)
-
-
-def _begun(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    task = asyncio.ensure_future(work)
-    task.add_done_callback(_seen)
-    return task
-
-
-async def _first(tasks: Sequence[asyncio.Task[T]]) -> T:
-    for done in asyncio.as_completed(tasks):
-        try:
-            return await done
-        except Exception as error:
-            failure = error
-    raise failure
-
-
-def _cancel(tasks: Sequence[asyncio.Task[T]]) -> None:
-    for each in tasks:
-        each.cancel()
-
-
-def _seen(task: asyncio.Future[Any]) -> None:
-    """Else the failure of one that lost the race would be logged as never retrieved."""
-    if not task.cancelled():
-        task.exception()
+__all__ = ["Clock", "ConnectionLimits", "Endpoint", "Gate", "Server", "Tls", "listen"]
 
 
 class _Loop:
@@ -120,7 +40,10 @@ class _Loop:
 
 
 class Endpoint(endpoint.Endpoint):
-    """Is a Service: sends calls to one address, over one connection, made at the first call and again when lost."""
+    """Is a Service: sends calls to one address, over one connection, made at the first call and again when lost.
+
+    The address is "host:port" or "unix:/path"; ValueError for anything else.
+    """
 
     def __init__(
         self,
@@ -130,9 +53,12 @@ class Endpoint(endpoint.Endpoint):
         node_id: str = "",
         connect_timeout: float = endpoint.CONNECT_TIMEOUT,
         chance: random.Random | None = None,
+        tls: Tls | Identity | None = None,
+        max_idle: float = endpoint.MAX_IDLE,
     ) -> None:
-        super().__init__(_Loop(), address, limits, node_id, connect_timeout, chance)
-        self._host, self._port = split_address(address)
+        self._path = unix_path(address)
+        self._host, self._port = ("", 0) if self._path else split_address(address)
+        super().__init__(_Loop(), address, limits, node_id, connect_timeout, chance, tls=tls, max_idle=max_idle)
         self._attempt: asyncio.Task[None] | None = None
 
     def _dial(self) -> None:
@@ -140,9 +66,16 @@ class Endpoint(endpoint.Endpoint):
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
+
+        def protocol() -> LineProtocol:
+            return LineProtocol(lambda outlet, peer: self._begin(outlet))
+
         try:
             async with asyncio.timeout(self._connect_timeout):
-                await loop.create_connection(lambda: _Protocol(self._opened), self._host, self._port)
+                if self._path:
+                    await loop.create_unix_connection(protocol, self._path)
+                else:
+                    await loop.create_connection(protocol, self._host, self._port)
         except TimeoutError:
             self._unreachable(f"no connection within {self._connect_timeout:g} s")
         except OSError as error:
@@ -153,56 +86,50 @@ class Endpoint(endpoint.Endpoint):
             self._attempt.cancel()
 
 
-class _Outlet(outlet.Outlet):
-    """Writes to an asyncio transport, which itself sends at once what it can."""
+class Server(server.Server):
+    """Answers the calls of every client that connects to one address. `listen` makes it."""
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        super().__init__(asyncio.get_running_loop().call_soon)
-        self._transport = transport
-        self._linger: asyncio.TimerHandle | None = None
+    _listener: asyncio.Server | None = None
 
-    def blocked(self) -> None:
-        self._blocked = True
+    async def _listen(self, address: str) -> None:
+        loop, path = asyncio.get_running_loop(), unix_path(address)
 
-    def lost(self) -> None:
-        super().lost()
-        if self._linger is not None:
-            self._linger.cancel()
+        def protocol() -> LineProtocol:
+            return LineProtocol(self._accept)
 
-    def _send(self, data: bytes) -> None:
-        self._transport.write(data)
-
-    def _finish(self, rest: bytes) -> None:
-        if self._transport.is_closing():
+        if path:
+            sock = await loop.run_in_executor(None, bound, path)
+            self._listener = await loop.create_unix_server(protocol, sock=sock, backlog=server.BACKLOG)
+            self.address = address
             return
-        self._transport.write(rest)
-        self._linger = asyncio.get_running_loop().call_later(outlet.LINGER, self._transport.abort)
-        self._transport.write_eof()
+        host, port = split_address(address)
+        self._listener = await loop.create_server(protocol, host, port, backlog=server.BACKLOG)
+        self.address = join_address(*self._listener.sockets[0].getsockname()[:2])
 
-    def _abort(self) -> None:
-        self._transport.abort()
+    async def _stop_listening(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.close()
+            if path := unix_path(self.address):
+                release(path)
 
 
-class _Protocol(asyncio.Protocol):
-    """Hands the bytes of one asyncio transport to a connection."""
+async def listen(
+    address: str,
+    handlers: Handlers,
+    *,
+    filters: Sequence[Filter] = (),
+    limits: Limits = DEFAULTS,
+    node_id: str = "",
+    connections: ConnectionLimits = DEFAULT_CONNECTIONS,
+    tls: Tls | Identity | None = None,
+    chance: random.Random | None = None,
+) -> Server:
+    """Serves `handlers`, behind `filters`; OSError for a taken port. Port 0 takes any free one.
 
-    def __init__(self, opened: Callable[[_Outlet], ClientConnection]) -> None:
-        self._opened = opened
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._outlet = _Outlet(cast(asyncio.Transport, transport))
-        self._connection = self._opened(self._outlet)
-
-    def data_received(self, data: bytes) -> None:
-        if not self._outlet.closed:  # else read and dropped, so that no reset overtakes the last words to the peer
-            self._connection.data_received(data)
-
-    def pause_writing(self) -> None:
-        self._outlet.blocked()
-
-    def resume_writing(self) -> None:
-        self._outlet.unblocked()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._outlet.lost()
-        self._connection.connection_lost(str(exc or "the server closed it"), self._outlet.why)
+    The address is "host:port" or "unix:/path"; ValueError for anything else.
+    """
+    answering = Answering(handlers, stack(*filters, to=handlers), limits, node_id)
+    listening = Server(_Loop(), answering, connections, identity_of(tls, server=True), chance)
+    await listening._listen(address)
+    return listening

@@ -1,6 +1,6 @@
 """Calls to one address, whichever connection carries them: made at the first call, made again when lost.
 
-What tx and aio add is how to dial.
+What tx and aio add is how to dial. A connection that nobody uses is closed, and the next call makes another.
 """
 
 from __future__ import annotations
@@ -11,19 +11,27 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from recmesh.rpc.address import host_of
 from recmesh.rpc.call import Call
 from recmesh.rpc.connection import Alarm, Deadlines, Loop, Transport
 from recmesh.rpc.connection_client import ClientConnection
 from recmesh.rpc.frames import Limits
 from recmesh.rpc.headers import FAR
+from recmesh.rpc.idle import IdleWatch
+from recmesh.rpc.line import Line, TlsLine
+from recmesh.rpc.outlet import Outlet
 from recmesh.rpc.session_client import unsent
 from recmesh.rpc.status import RpcError, Status
+from recmesh.rpc.tls import Tls
+from recmesh.rpc.tls_files import Identity, identity_of
+from recmesh.rpc.tls_stream import TlsStream
 from recmesh.wire.v1 import wire_pb2 as wire
 
 CONNECT_TIMEOUT = 2.0  # seconds; a host that answers at all does so sooner
 BACKOFF_FIRST, BACKOFF_FACTOR, BACKOFF_MOST = 0.1, 1.6, 10.0  # seconds between attempts to connect
 BACKOFF_SPREAD = 0.2  # of it, either way, so that many clients of one server do not come back at once
 MAX_WAITING = 1_024  # calls that wait for a connection: as many as one connection takes by default
+MAX_IDLE = 300.0  # seconds without a call until a connection is closed: sooner than a server would close it
 SHORT_LIVED = 1.0  # seconds; a connection lost sooner counts as a failed attempt: its server is not to be hammered
 
 
@@ -38,8 +46,18 @@ class Endpoint(abc.ABC):
         node_id: str = "",
         connect_timeout: float = CONNECT_TIMEOUT,
         chance: random.Random | None = None,
+        *,
+        tls: Tls | Identity | None = None,
+        max_idle: float = MAX_IDLE,
     ) -> None:
+        """With `tls` nothing is ever said in the clear. Endpoints may share an Identity, and so read files once."""
         self.address = address
+        self._identity = identity_of(tls, server=False)
+        self._check_identity()
+        self._max_idle = max_idle
+        self._idle: IdleWatch | None = None
+        self._unused: ClientConnection | None = None  # closed because nobody used it: no other follows at once
+        self._handshake: TlsLine | None = None
         self._loop = loop
         self._limits = limits
         self._node_id = node_id
@@ -59,9 +77,9 @@ class Endpoint(abc.ABC):
 
     @property
     def state(self) -> str:
-        """ "idle", "connecting", "ready", "draining" or "backing off"."""
+        """ "idle", "connecting", "ready", "draining" or "backing off"; one that drains still takes calls."""
         if self._current is not None:
-            return "ready"
+            return "ready" if self._current.serving else "draining"
         if self._dialing:
             return "connecting"
         if self._retry.is_set:
@@ -72,6 +90,16 @@ class Endpoint(abc.ABC):
     def in_flight(self) -> int:
         on_current = self._current.in_flight if self._current is not None else 0
         return on_current + sum(each.in_flight for each in self._leaving) + len(self._waiting)
+
+    @property
+    def serving(self) -> bool:
+        """Whether the server wants calls, as it last said; those that come all the same are answered while it can."""
+        return self._current is None or self._current.serving
+
+    @property
+    def load(self) -> wire.LoadReport | None:
+        """How busy the server is, as it last said."""
+        return self._current.load if self._current is not None else None
 
     @property
     def peer(self) -> wire.Hello | None:
@@ -92,6 +120,8 @@ class Endpoint(abc.ABC):
             self._patience.stop()
             self._retry.stop()
             self._hang_up()
+            if self._handshake is not None:
+                self._handshake.give_up()
             self._wake(RpcError(Status.CANCELLED, "the endpoint was closed"))
             for connection in self._connections():
                 connection.shut()
@@ -109,19 +139,30 @@ class Endpoint(abc.ABC):
     def _hang_up(self) -> None:
         """Gives up connecting, if it is under way."""
 
+    def _begin(self, outlet: Outlet) -> Line:
+        """What a socket's bytes go to, once it has opened."""
+        if self._identity is None:
+            return Line(outlet, self._opened(outlet))
+        stream = TlsStream(self._identity, host_of(self.address))
+        line = TlsLine(self._loop, outlet, stream, lambda principal: self._opened(outlet), self._unreachable)
+        self._handshake = line
+        line.begin()
+        return line
+
     def _opened(self, transport: Transport) -> ClientConnection:
-        self._dialing = False
+        self._dialing, self._handshake = False, None
         connection = ClientConnection(self._loop, transport, self, self._limits, self._node_id)
         if self._closed:
             self._leaving.add(connection)
             connection.shut()
         else:
             self._current = connection
+            self._idle = IdleWatch(self._loop, connection, self._max_idle, lambda: self._rest(connection))
             self._wake(None)
         return connection
 
     def _unreachable(self, reason: str) -> None:
-        self._dialing = False
+        self._dialing, self._handshake = False, None
         if not self._closed:
             self._back_off(reason)
 
@@ -131,16 +172,23 @@ class Endpoint(abc.ABC):
         if self._current is connection:
             self._current = None
             self._leaving.add(connection)
+            self._stop_watching()
+            # One that grew old gives way to another at once; a server that stops has said so before.
+            if connection.serving and connection is not self._unused and self._lived(connection) and self._may_dial:
+                self._dial_now()
 
     def lost(self, connection: ClientConnection, reason: str) -> None:
         self._leaving.discard(connection)
         if self._current is connection:
             self._current = None
+            self._stop_watching()
         if self._closed:
             if self._emptied is not None and not self._connections():
                 self._loop.futures.resolve(self._emptied)
-        elif self._current is None and not self._dialing and not self._retry.is_set:
-            if connection.peer is not None and self._loop.seconds() - connection.since >= SHORT_LIVED:
+        elif self._unused is connection:
+            self._unused = None
+        elif self._current is None and self._may_dial:
+            if self._lived(connection):
                 self._failures = 0
                 self._dial_now()
             else:
@@ -199,6 +247,27 @@ class Endpoint(abc.ABC):
         delay *= self._chance.uniform(1 - BACKOFF_SPREAD, 1 + BACKOFF_SPREAD)
         self._retry.set(delay, self._dial_now)
         self._wake(RpcError(Status.UNAVAILABLE, f"{self.address} cannot be reached: {reason}"))
+
+    @property
+    def _may_dial(self) -> bool:
+        return not (self._closed or self._dialing or self._retry.is_set)
+
+    def _lived(self, connection: ClientConnection) -> bool:
+        return connection.peer is not None and self._loop.seconds() - connection.since >= SHORT_LIVED
+
+    def _rest(self, connection: ClientConnection) -> None:
+        """Closes a connection that nobody uses."""
+        self._unused = connection
+        connection.retire()
+
+    def _stop_watching(self) -> None:
+        if self._idle is not None:
+            self._idle.stop()
+
+    def _check_identity(self) -> None:
+        identity = self._identity
+        if identity is not None and not identity.tls.peers and not host_of(self.address):
+            raise ValueError(f"{self.address} names no host to check a certificate against; give Tls its `peers`")
 
     def _connections(self) -> list[ClientConnection]:
         current = [self._current] if self._current is not None else []

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, cast
 
-from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet import error
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import (
-    HostnameEndpoint,
-    TCP4ClientEndpoint,
-    TCP4ServerEndpoint,
-    TCP6ClientEndpoint,
-    TCP6ServerEndpoint,
-)
-from twisted.internet.interfaces import IListeningPort, IProtocol, IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocol, IReactorTime
 from twisted.internet.protocol import Factory
-from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 from txaio import tx
 
-from recmesh.rpc import endpoint
-from recmesh.rpc.address import join_address, split_address
-from recmesh.rpc.call import Filter, Handlers, Service, stack
+from recmesh.rpc import endpoint, server
+from recmesh.rpc.call import Filter, Handlers, stack
 from recmesh.rpc.connection import Timer
-from recmesh.rpc.connection_client import ClientConnection
-from recmesh.rpc.connection_server import ServerConnection
 from recmesh.rpc.frames import DEFAULTS, Limits
-from recmesh.rpc.tx_clock import Clock
-from recmesh.rpc.tx_transport import ConnectionProtocol, Outlet
+from recmesh.rpc.line import Line
+from recmesh.rpc.outlet import Outlet
+from recmesh.rpc.server import DEFAULT_CONNECTIONS, Answering, ConnectionLimits
+from recmesh.rpc.tls import Tls
+from recmesh.rpc.tls_files import Identity, identity_of
+from recmesh.rpc.tx_address import ENCRYPTED, client_endpoint, listen_on, name_of
+from recmesh.rpc.tx_clock import Clock, use_monotonic_clock
+from recmesh.rpc.tx_transport import LineProtocol
 
-__all__ = ["Clock", "Endpoint", "Server", "listen"]
-
-log = logging.getLogger(__name__)
-
-LAST_WORDS = 2.0  # seconds for cancelled handlers to end and for clients to read why: longer than outlet.LINGER
-BACKLOG = 511  # connections the kernel holds until they are accepted: a burst of clients at a restart
+__all__ = ["Clock", "ConnectionLimits", "Endpoint", "Server", "Tls", "listen", "use_monotonic_clock"]
 
 
 class _Loop:
@@ -49,8 +40,17 @@ class _Loop:
         self.call_later: Callable[[float, Callable[[], object]], Timer] = reactor.callLater
 
 
+def _factory(reactor: IReactorTime, begin: Callable[[Outlet, str], Line]) -> Factory[Any]:
+    factory: Factory[Any] = Factory.forProtocol(lambda: LineProtocol(reactor, begin))
+    factory.noisy = False
+    return factory
+
+
 class Endpoint(endpoint.Endpoint):
-    """Is a Service: sends calls to one address, over one connection, made at the first call and again when lost."""
+    """Is a Service: sends calls to one address, over one connection, made at the first call and again when lost.
+
+    The address is "host:port", "unix:/path" or a Twisted endpoint string; ValueError for anything else.
+    """
 
     def __init__(
         self,
@@ -61,128 +61,50 @@ class Endpoint(endpoint.Endpoint):
         node_id: str = "",
         connect_timeout: float = endpoint.CONNECT_TIMEOUT,
         chance: random.Random | None = None,
+        tls: Tls | Identity | None = None,
+        max_idle: float = endpoint.MAX_IDLE,
     ) -> None:
-        super().__init__(_Loop(reactor), address, limits, node_id, connect_timeout, chance)
+        _check_layers(address, tls)
+        super().__init__(_Loop(reactor), address, limits, node_id, connect_timeout, chance, tls=tls, max_idle=max_idle)
+        self._target = client_endpoint(reactor, address, connect_timeout)
+        self._factory = _factory(reactor, self._over)
         self._reactor = reactor
-        self._host, self._port = split_address(address)
         self._attempt: Deferred[IProtocol] | None = None
 
     def _dial(self) -> None:
-        factory = Factory.forProtocol(lambda: ConnectionProtocol(self._reactor, self._over))
-        factory.noisy = False
-        reactor = cast(Any, self._reactor)
-        self._attempt = attempt = _target(reactor, self._host, self._port, self._connect_timeout).connect(factory)
-        attempt.addErrback(lambda failure: self._unreachable(failure.getErrorMessage().rstrip(".")))
+        self._attempt = attempt = self._target.connect(self._factory)
+        attempt.addTimeout(self._connect_timeout, self._reactor)  # not every kind of endpoint has one
+        attempt.addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        if failure.check(error.TimeoutError, TimeoutError):
+            self._unreachable(f"no connection within {self._connect_timeout:g} s")
+        else:
+            self._unreachable(failure.getErrorMessage().rstrip("."))
 
     def _hang_up(self) -> None:
         if self._attempt is not None:
             self._attempt.cancel()
 
-    def _over(self, outlet: Outlet, peer: str) -> ClientConnection:
+    def _over(self, outlet: Outlet, peer: str) -> Line:
         self._attempt = None
-        return self._opened(outlet)
+        return self._begin(outlet)
 
 
-def _target(reactor: Any, host: str, port: int, timeout: float) -> IStreamClientEndpoint:
-    if isIPAddress(host):
-        return TCP4ClientEndpoint(reactor, host, port, timeout=timeout)
-    if isIPv6Address(host):
-        return TCP6ClientEndpoint(reactor, host, port, timeout=timeout)
-    return HostnameEndpoint(reactor, host, port, timeout=timeout)
-
-
-class Server:
+class Server(server.Server):
     """Answers the calls of every client that connects to one address. `listen` makes it."""
 
-    def __init__(
-        self, reactor: IReactorTime, handlers: Handlers, service: Service, limits: Limits, node_id: str
-    ) -> None:
-        self.address = ""  # host:port, the port really bound
-        self._reactor = reactor
-        self._loop = _Loop(reactor)
-        self._handlers = handlers
-        self._service = service
-        self._limits = limits
-        self._node_id = node_id
-        self._port: IListeningPort | None = None
-        self._open: set[ServerConnection] = set()
-        self._emptied: list[Deferred[None]] = []  # each fires when the last connection has gone
+    _port: IListeningPort | None = None
 
-    @property
-    def connections(self) -> int:
-        return len(self._open)
-
-    @property
-    def in_flight(self) -> int:
-        return sum(each.in_flight for each in self._open)
-
-    async def drain(self, grace: float, accept_for: float = 0.0) -> None:
-        """Accepts for `accept_for` more seconds; then says GOAWAY, and gives open calls at most `grace` seconds."""
-        if accept_for > 0:
-            await deferLater(self._reactor, accept_for)
-        await self._stop_listening()
-        for each in list(self._open):
-            each.drain(grace)
-        await self._gone_within(grace)
-        await self._shut()
-
-    async def close(self) -> None:
-        """Ends every call and connection at once."""
-        await self._stop_listening()
-        await self._shut()
-
-    async def _listen(self, host: str, port: int) -> None:
-        factory = Factory.forProtocol(lambda: ConnectionProtocol(self._reactor, self._accept))
-        factory.noisy = False
-        target = TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint
-        self._port = await target(cast(Any, self._reactor), port, backlog=BACKLOG, interface=host).listen(factory)
-        bound: Any = self._port.getHost()
-        self.address = join_address(bound.host, bound.port)
-
-    async def _shut(self) -> None:
-        for each in list(self._open):
-            each.shut()
-        await self._gone_within(LAST_WORDS)
-        if self._open:
-            log.warning("stopped without %d calls whose handlers did not end when cancelled", self.in_flight)
-
-    async def _gone_within(self, seconds: float) -> None:
-        """Waits for the last connection to go, but no longer than that."""
-        if self._open:
-            gone: Deferred[None] = Deferred()
-            timer = self._reactor.callLater(seconds, gone.callback, None)
-            self._emptied.append(gone)
-            try:
-                await gone
-            finally:
-                self._emptied.remove(gone)
-                if timer.active():
-                    timer.cancel()
+    async def _listen(self, reactor: Any, address: str) -> None:
+        self._port = await listen_on(reactor, address, _factory(reactor, self._accept))
+        self.address = name_of(self._port.getHost())
 
     async def _stop_listening(self) -> None:
         port, self._port = self._port, None
         if port is not None:
-            await maybeDeferred(port.stopListening)
-
-    def _accept(self, outlet: Outlet, caller: str) -> ServerConnection:
-        connection = ServerConnection(
-            self._loop,
-            outlet,
-            self._handlers,
-            self._service,
-            self._limits,
-            node_id=self._node_id,
-            caller=caller,
-            gone=self._gone,
-        )
-        self._open.add(connection)
-        return connection
-
-    def _gone(self, connection: ServerConnection) -> None:
-        self._open.discard(connection)
-        for each in [] if self._open else list(self._emptied):
-            if not each.called:
-                each.callback(None)
+            with suppress(FileNotFoundError):  # somebody has removed the file of a Unix socket
+                await maybeDeferred(port.stopListening)
 
 
 async def listen(
@@ -193,9 +115,21 @@ async def listen(
     filters: Sequence[Filter] = (),
     limits: Limits = DEFAULTS,
     node_id: str = "",
+    connections: ConnectionLimits = DEFAULT_CONNECTIONS,
+    tls: Tls | Identity | None = None,
+    chance: random.Random | None = None,
 ) -> Server:
-    """Serves `handlers`, behind `filters`; CannotListenError for a taken port. Port 0 takes any free one."""
-    host, port = split_address(address)
-    server = Server(reactor, handlers, stack(*filters, to=handlers), limits, node_id)
-    await server._listen(host, port)
-    return server
+    """Serves `handlers`, behind `filters`; CannotListenError for a taken port. Port 0 takes any free one.
+
+    The address is "host:port", "unix:/path" or a Twisted endpoint string; ValueError for anything else.
+    """
+    _check_layers(address, tls)
+    answering = Answering(handlers, stack(*filters, to=handlers), limits, node_id)
+    listening = Server(_Loop(reactor), answering, connections, identity_of(tls, server=True), chance)
+    await listening._listen(cast(Any, reactor), address)
+    return listening
+
+
+def _check_layers(address: str, tls: Tls | Identity | None) -> None:
+    if tls is not None and ENCRYPTED.match(address):
+        raise ValueError(f"{address!r} has TLS of its own; give either such an address or `tls`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextvars import copy_context
 from typing import Any, Generic, TypeVar
@@ -28,6 +29,14 @@ class Gate:
     def open(self) -> None:
         if not self._opened.called:
             self._opened.callback(None)
+
+
+def use_monotonic_clock(reactor: Any) -> None:
+    """Makes a reactor's time monotonic: the wall clock is set back and forth, and timers must not follow it.
+
+    To be called before anything asks for the time or sets a timer.
+    """
+    reactor.seconds = time.monotonic
 
 
 class Clock:

@@ -1,36 +1,40 @@
-"""Between a Twisted transport and a connection.
+"""Between a Twisted transport and a line.
 
-Twisted's `write` sends in the next turn and costs two system calls more than a send of one's own; so a plain TCP socket
-is sent to directly, and Twisted's buffer takes only what the socket refuses.
+Twisted's `write` sends in the next turn and costs two system calls more than a send of one's own; so a plain socket is
+sent to directly, and Twisted's buffer takes only what the socket refuses.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
-from twisted.internet.interfaces import IDelayedCall, IPullProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IPullProducer, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection as TcpConnection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from recmesh.rpc import outlet
-from recmesh.rpc.address import join_address
-from recmesh.rpc.connection import Connection
+from recmesh.rpc.line import Line
+from recmesh.rpc.tx_address import name_of
 
 
-@implementer(IPullProducer)
+@implementer(IPullProducer, IPushProducer)
 class Outlet(outlet.Outlet):
     """Writes to a Twisted transport."""
 
     def __init__(self, reactor: IReactorTime, transport: Any) -> None:
         super().__init__(lambda end: reactor.callLater(0, end))
         self._reactor = reactor
-        self._transport = transport  # an ITCPTransport and IConsumer
-        # TLS must encrypt first, so that only a plain TCP connection can be sent to past its own buffer.
+        self._transport = transport  # an ITransport and IConsumer
+        # Another kind of transport, such as Twisted's own TLS, must see all bytes; it says when it has too many.
         self._socket = transport if isinstance(transport, TcpConnection) else None
         self._linger: IDelayedCall | None = None
+        if self._socket is None:
+            transport.registerProducer(self, True)
 
     def lost(self) -> None:
         super().lost()
@@ -38,7 +42,9 @@ class Outlet(outlet.Outlet):
             self._linger.cancel()
 
     def _send(self, data: bytes) -> None:
-        if self._socket is None:
+        if self._stream is not None:
+            data = self._stream.seal(data)
+        if self._socket is None or self._blocked:
             self._transport.write(data)
             return
         sent = self._socket.writeSomeData(data)
@@ -49,43 +55,50 @@ class Outlet(outlet.Outlet):
         self._transport.registerProducer(self, False)  # calls resumeProducing at once, too early to mean anything
         self._blocked = True
 
+    def pauseProducing(self) -> None:
+        self._blocked = True
+
     def resumeProducing(self) -> None:
         if self._blocked:
-            self._transport.unregisterProducer()
+            if self._socket is not None:
+                self._transport.unregisterProducer()
             self.unblocked()
 
     def stopProducing(self) -> None:
         """The transport is lost, and tells the protocol so."""
 
     def _finish(self, rest: bytes) -> None:
-        if self._blocked:
+        if self._blocked or self._socket is None:
             self._transport.unregisterProducer()
         self._transport.write(rest)
         self._linger = self._reactor.callLater(outlet.LINGER, self._transport.abortConnection)
-        self._transport.loseWriteConnection()
+        if self._socket is not None:
+            self._transport.loseWriteConnection()
+        else:
+            self._transport.loseConnection()
 
     def _abort(self) -> None:
         self._transport.abortConnection()
 
 
-class ConnectionProtocol(Protocol):
-    """Hands the bytes of one Twisted transport to a connection."""
+class LineProtocol(Protocol):
+    """Hands the bytes of one Twisted transport to a line."""
 
-    def __init__(self, reactor: IReactorTime, connect: Callable[[Outlet, str], Connection]) -> None:
+    def __init__(self, reactor: IReactorTime, begin: Callable[[Outlet, str], Line]) -> None:
         self._reactor = reactor
-        self._connect = connect
+        self._begin = begin
 
     def connectionMade(self) -> None:
         transport = cast(Any, self.transport)
-        transport.setTcpNoDelay(True)  # else a second small request waits for the first one's acknowledgement
-        peer = transport.getPeer()
-        self._outlet = Outlet(self._reactor, transport)
-        self._connection = self._connect(self._outlet, join_address(peer.host, peer.port))
-
-    def dataReceived(self, data: bytes) -> None:
-        if not self._outlet.closed:  # else read and dropped, so that no reset overtakes the last words to the peer
-            self._connection.data_received(data)
+        _tune(transport)
+        self._line = line = self._begin(Outlet(self._reactor, transport), name_of(transport.getPeer()))
+        self.dataReceived = line.data_received  # type: ignore[method-assign] # a step less for every read
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._outlet.lost()
-        self._connection.connection_lost(reason.getErrorMessage().rstrip("."), self._outlet.why)
+        self._line.lost(reason.getErrorMessage().rstrip("."))
+
+
+def _tune(transport: Any) -> None:
+    with suppress(AttributeError, OSError):  # of a transport that is no TCP socket
+        transport.setTcpNoDelay(True)  # else a second small request waits for the first one's acknowledgement
+        outlet.bound_unsent(cast(socket.socket, transport.getHandle()))

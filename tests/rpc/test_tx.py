@@ -14,7 +14,8 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThread
 
-from recmesh.rpc import Context, Processed, RpcError, Status, connection, flow, frames, tx
+from recmesh.rpc import Context, Processed, RpcError, Status, connection, flow, frames
+from recmesh.rpc import server as any_server
 from recmesh.rpc.frames import HEADER, Limits
 from recmesh.rpc.tx import Clock, Endpoint, Server, listen
 from recmesh.testing import call_frame, frames_of, greeting
@@ -173,7 +174,7 @@ class DrainTests(OverTwisted):
         assert health.cancelled == 1
 
     async def test_a_drain_does_not_wait_for_a_handler_that_will_not_end(self) -> None:
-        self.patch(tx, "LAST_WORDS", 0.1)
+        self.patch(any_server, "LAST_WORDS", 0.1)
         gate: Deferred[None] = Deferred()
 
         class Stubborn(Health):
