@@ -11,7 +11,7 @@ from google.protobuf.struct_pb2 import Value
 from gateway.run import ANSWERS, Run, away
 from gateway.validate import DELETED_ITEMS, TEXT_BYTES, check_ids, check_items
 from recmesh.mesh.scatter import scatter
-from recmesh.rpc import Context, RpcError
+from recmesh.rpc import Context, RpcError, Status
 from recmesh.v1.common_pb2 import Item
 from recmesh.v1.embedding_pb2 import EmbedTextRequest
 from recmesh.v1.recommender_pb2 import DeleteItemsRequest, DeleteItemsResponse, PutItemsRequest, PutItemsResponse
@@ -110,7 +110,8 @@ def _not_taken(run: Run, shard: int, failures: Sequence[RpcError]) -> RpcError:
     reasons = "; ".join(map(str, failures))
     return away(
         f"no replica of {run.upstreams.shards[shard]} took the change: {reasons}. "
-        "Items of other shards may have changed; repeating the call does no harm"
+        "Items of other shards may have changed; repeating the call does no harm",
+        next((error for error in failures if error.status is Status.RESOURCE_EXHAUSTED), None),
     )
 
 
@@ -123,7 +124,7 @@ async def _embedded(run: Run, items: Sequence[Item], changed: float) -> list[Ite
         answer = await run.upstreams.embedding.embed_text(request, run.context())
     except RpcError as error:
         run.do_without("embedding", error)
-        raise away(f"nothing was stored, because embedding is away: {error}") from error
+        raise away(f"nothing was stored, because embedding is away: {error}", error) from error
     factors, contents = _rows(answer.factors, len(items)), _rows(answer.contents, len(items))
     return [
         ItemRecord(item=item, factors=row, content=content, is_new=True, changed=changed)

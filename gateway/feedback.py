@@ -51,7 +51,7 @@ class Feedback:
             answer = await run.upstreams.feedback.append(AppendRequest(events=events), run.context())
         except RpcError as error:
             run.do_without("feedback", error)
-            raise away(f"the events may not have been recorded, because feedback is away: {error}") from error
+            raise away(f"the events may not have been recorded, because feedback is away: {error}", error) from error
         return RecordFeedbackResponse(
             recorded=answer.appended,
             duplicates=answer.duplicates,
@@ -70,7 +70,7 @@ class Feedback:
             answer = await run.upstreams.feedback.history(wanted, run.context())
         except RpcError as error:
             run.do_without("feedback", error)
-            raise away(f"the history cannot be read, because feedback is away: {error}") from error
+            raise away(f"the history cannot be read, because feedback is away: {error}", error) from error
         records = await items.fetch(run, (event.item_id for event in answer.events))
         past = [
             PastEvent(event=event, title=records[event.item_id].item.title if event.item_id in records else "")
@@ -85,5 +85,5 @@ class Feedback:
             )
         except RpcError as error:
             run.do_without("feedback", error)
-            raise away(f"the user may not have been deleted, because feedback is away: {error}") from error
+            raise away(f"the user may not have been deleted, because feedback is away: {error}", error) from error
         return DeleteUserResponse(events_deleted=answer.events_deleted)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gateway import candidates, histories, vectors
 from gateway.page import Wanted, turn_to
+from gateway.quality import affordable
 from gateway.run import Run
 from gateway.validate import (
     QUERY_BYTES,
@@ -56,7 +57,7 @@ class Recommend:
         if query.item_ids and taste == Vectors():
             taste = await vectors.of_new_items(run, query)
         asked = await vectors.of_text(run, request.query_text) if request.query_text else None
-        wanted = self._wanted(request)
+        wanted = affordable(run, self._wanted(request))
         search = _search(request, wanted, query, taste, asked)
         if request.exclude_seen or not request.HasField("exclude_seen"):
             search.exclude_item_ids.extend(history.item_ids)
@@ -103,5 +104,5 @@ def _search(
         text=request.query_text,
         exclude_item_ids=request.exclude_item_ids,
         filter=request.filter,
-        explain=request.explain,
+        explain=wanted.explain,
     )

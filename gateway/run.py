@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+from gateway.degradation import in_order
 from gateway.upstreams import Upstreams
 from recmesh.rpc import Clock, Context, RpcError, Status
 
@@ -37,17 +38,19 @@ class Run:
         context: Context,
         version: str,
         on_away: Callable[[str, RpcError], None] = lambda stage, error: None,
+        quality: float = 1.0,
     ) -> None:
         self.upstreams = upstreams
+        self.quality = quality  # of which optional work is to be
         self.clock = clock
         self.version = version
         self._context = context
         self._on_away = on_away
-        self._away = dict[str, None]()
+        self._lost = set[str]()
 
     @property
     def degraded(self) -> list[str]:
-        return list(self._away)
+        return in_order(self._lost)
 
     def context(self, share: float = 1.0) -> Context:
         """For a call to a stage, which gets at most `share` of the time left."""
@@ -67,10 +70,19 @@ class Run:
         """Notes that the stage is away; raises what it answered if it is not."""
         if error.status in ANSWERS:
             raise RpcError(error.status, error.message) from error
-        self._away[stage] = None
+        self.note(stage)
         self._on_away(stage, error)
 
+    def note(self, loss: str) -> None:
+        """The answer goes without this."""
+        self._lost.add(loss)
 
-def away(message: str) -> RpcError:
-    """For a request that cannot do without: the attempts are spent, so callers must not add theirs."""
+
+def away(message: str, error: RpcError | None = None) -> RpcError:
+    """For a request that cannot do without: the attempts are spent, so callers must not add theirs.
+
+    A stage that is there and has no room for more says itself when to come back.
+    """
+    if error is not None and error.status is Status.RESOURCE_EXHAUSTED:
+        return RpcError(error.status, message, pushback_ms=error.pushback_ms, details=error.details)
     return RpcError(Status.UNAVAILABLE, message, pushback_ms=-1)

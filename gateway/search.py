@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway import candidates, vectors
 from gateway.page import Wanted, turn_to
+from gateway.quality import affordable
 from gateway.run import Run
 from gateway.validate import check_page, check_query, check_selection, count_of
 from gateway.vectors import Vectors
@@ -29,9 +30,8 @@ class Search:
 
     async def __call__(self, run: Run, request: SearchItemsRequest) -> SearchItemsResponse:
         meaning = await vectors.of_text(run, request.query) or Vectors()
-        wanted = Wanted(
-            "search", request.offset, count_of(request), self.candidates_per_source, explain=request.explain
-        )
+        count, each = count_of(request), self.candidates_per_source
+        wanted = affordable(run, Wanted("search", request.offset, count, each, explain=request.explain))
         search = SearchRequest(
             count=wanted.depths[-1],
             content=meaning.content,

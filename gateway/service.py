@@ -11,6 +11,7 @@ from typing import TypeVar
 from gateway import catalogue, feedback, recommend, search, similar
 from gateway.catalogue import Catalogue
 from gateway.feedback import Feedback
+from gateway.quality import Quality
 from gateway.recommend import Recommend
 from gateway.run import Run
 from gateway.search import Search
@@ -36,6 +37,7 @@ class Environment:
     wall_time: Callable[[], float]  # Unix seconds, for events and changes
     rng: random.Random  # of ids that nobody may guess
     on_away: Callable[[str, RpcError], None]  # told of every stage an answer had to do without
+    quality: Quality
 
     def new_id(self) -> str:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
@@ -54,10 +56,11 @@ class Recommender(RecommenderBase):
         self._search = Search(each, given.new_id)
         self._catalogue = Catalogue(given.wall_time)
         self._feedback = Feedback(given.wall_time, given.new_id)
-        self._status = MeshStatus(upstreams, versions, given.clock, given.clock.seconds())
+        self._status = MeshStatus(upstreams, versions, given.quality, given.clock, given.clock.seconds())
 
     def _run(self, context: Context, version: str) -> Run:
-        return Run(self._upstreams, self._given.clock, context, version, self._given.on_away)
+        given = self._given
+        return Run(self._upstreams, given.clock, context, version, given.on_away, given.quality.factor)
 
     async def _answer(self, work: Callable[[Run, Q], Awaitable[R]], request: Q, context: Context, requested: str) -> R:
         """The answer from a version that all processes have, also where one has lost it since they were asked."""
@@ -73,20 +76,26 @@ class Recommender(RecommenderBase):
                 raise
         return await work(self._run(context, common), request)
 
+    async def _page(self, work: Callable[[Run, Q], Awaitable[R]], request: Q, context: Context, requested: str) -> R:
+        begin = self._given.clock.seconds()
+        page = await self._answer(work, request, context, requested)
+        self._given.quality.page_took(self._given.clock.seconds() - begin)
+        return page
+
     async def recommend(self, request: pb.RecommendRequest, context: Context) -> pb.RecommendResponse:
         check_tenant(request.tenant)
         recommend.check(request)
-        return await self._answer(self._recommend, request, context, request.bundle_version)
+        return await self._page(self._recommend, request, context, request.bundle_version)
 
     async def similar_items(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:
         check_tenant(request.tenant)
         similar.check(request)
-        return await self._answer(self._similar, request, context, request.bundle_version)
+        return await self._page(self._similar, request, context, request.bundle_version)
 
     async def search_items(self, request: pb.SearchItemsRequest, context: Context) -> pb.SearchItemsResponse:
         check_tenant(request.tenant)
         search.check(request)
-        return await self._answer(self._search, request, context, request.bundle_version)
+        return await self._page(self._search, request, context, request.bundle_version)
 
     async def put_items(self, request: pb.PutItemsRequest, context: Context) -> pb.PutItemsResponse:
         check_tenant(request.tenant)

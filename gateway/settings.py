@@ -53,6 +53,9 @@ class Settings(ProcessSettings):
     attempts: int = 2
     version_poll_seconds: float = 2.0  # how often the services are asked which bundles they have
     start_seconds: float = 30.0  # how long a start waits for services that do not answer yet
+    trusted: tuple[str, ...] = ()  # principals whose criticality and x-recmesh- metadata are believed
+    quality_target: float = 0.25  # seconds for 95 % of the pages; over it, and when full, each gets less work
+    quality_least: float = 0.25  # of the candidates; 1: always all
     admission: Admission = USUAL
 
     def __post_init__(self) -> None:
@@ -60,6 +63,8 @@ class Settings(ProcessSettings):
         check_range("candidates_per_source", self.candidates_per_source, 1, 1_000)
         check_range("fresh_share", self.fresh_share, 0.0, 1.0)
         check_range("attempts", self.attempts, 1, 10)
+        check_range("quality_target", self.quality_target, 0.001, 60.0)
+        check_range("quality_least", self.quality_least, 0.05, 1.0)
         check_range("start_seconds", self.start_seconds, 0.0, 3_600.0)
         for key in ("usual_seconds", "longest_seconds", "call_seconds", "attempt_seconds", "version_poll_seconds"):
             check_range(key, getattr(self, key), 0.001, 3_600.0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from gateway import candidates, items
 from gateway.columns import pack_doubles, pack_floats
 from gateway.page import Wanted, turn_to
+from gateway.quality import affordable
 from gateway.run import Run
 from gateway.validate import check_id, check_page, check_selection, count_of
 from recmesh.rpc import RpcError, Status
@@ -31,9 +32,8 @@ class Similar:
 
     async def __call__(self, run: Run, request: SimilarItemsRequest) -> SimilarItemsResponse:
         item = await _find(run, request.item_id)
-        wanted = Wanted(
-            "similar", request.offset, count_of(request), self.candidates_per_source, explain=request.explain
-        )
+        count, each = count_of(request), self.candidates_per_source
+        wanted = affordable(run, Wanted("similar", request.offset, count, each, explain=request.explain))
         found = await candidates.search(run, _search(request, wanted, item))
         similar = await turn_to(run, wanted, found, History(item_ids=[request.item_id]))
         if run.degraded and not similar:  # what would tell is away: better popular items than none
@@ -68,5 +68,5 @@ def _search(request: SimilarItemsRequest, wanted: Wanted, item: ItemRecord) -> S
         history=History(item_ids=[request.item_id], weights=pack_floats([1.0]), timestamps=pack_doubles([0.0])),
         exclude_item_ids=[request.item_id, *request.exclude_item_ids],
         filter=request.filter,
-        explain=request.explain,
+        explain=wanted.explain,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.quality import Quality
 from gateway.upstreams import Upstreams
 from gateway.versions import Versions
 from recmesh import __version__
@@ -19,6 +20,7 @@ class MeshStatus:
 
     upstreams: Upstreams
     versions: Versions
+    quality: Quality
     clock: Clock
     started: float  # on that clock
 
@@ -28,6 +30,7 @@ class MeshStatus:
             serving=bool(self.versions.current),
             build=__version__,
             uptime_seconds=self.clock.seconds() - self.started,
+            quality=self.quality.factor,
             upstreams=[self._upstream(each) for each in self.upstreams.backends],
         )
 

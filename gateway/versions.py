@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.upstreams import Process, Upstreams
+from recmesh.mesh.criticality import Criticality
 from recmesh.ops.log import Logger
 from recmesh.rpc import Clock, Context, RpcError, Status
 from recmesh.v1.health_pb2 import HealthCheckRequest
 from recmesh.v1.models_pb2 import ListModelsRequest, ListModelsResponse
 
+ASKING: Final = Context(criticality=Criticality.CRITICAL_PLUS)  # a process that is full is not away
 START_POLL_SECONDS: Final = 0.2
 REFRESH_STEP_SECONDS: Final = 0.01  # all processes answer in a few milliseconds
 STRAGGLERS_SECONDS: Final = 3.0
@@ -111,7 +113,7 @@ class Versions:
     async def _ask(self, process: Process) -> None:
         report = self._reports[process.replica.where.id]
         try:
-            answer = await process.models.list(ListModelsRequest(), Context())
+            answer = await process.models.list(ListModelsRequest(), ASKING)
             await self._check_service(process)
         except RpcError as error:
             if report.answered is not False:
@@ -131,7 +133,7 @@ class Versions:
         """Raises where the address leads to another service: to requests that is one that is away."""
         name = f"recmesh.v1.{process.backend.name.title()}"
         try:
-            await process.health.check(HealthCheckRequest(service=name), Context())
+            await process.health.check(HealthCheckRequest(service=name), ASKING)
         except RpcError as error:
             if error.status is not Status.NOT_FOUND:
                 raise

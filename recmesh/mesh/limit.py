@@ -90,6 +90,11 @@ class Limit:
     def waiting(self) -> int:
         return sum(map(len, self._queues.values()))
 
+    @property
+    def fullness(self) -> float:
+        """How much of the room is taken, those that wait included: from about 1 on, calls are refused."""
+        return (self.in_flight + self.waiting) / self.size.limit
+
     async def __call__(self, call: Call, service: Service) -> Message:
         path = call.method.path
         if path.startswith(EXEMPT):

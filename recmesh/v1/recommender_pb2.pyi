@@ -239,18 +239,20 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusResponse(_message.Message):
-    __slots__ = ("bundle_version", "serving", "build", "uptime_seconds", "upstreams")
+    __slots__ = ("bundle_version", "serving", "build", "uptime_seconds", "upstreams", "quality")
     BUNDLE_VERSION_FIELD_NUMBER: _ClassVar[int]
     SERVING_FIELD_NUMBER: _ClassVar[int]
     BUILD_FIELD_NUMBER: _ClassVar[int]
     UPTIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
     UPSTREAMS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
     bundle_version: str
     serving: bool
     build: str
     uptime_seconds: float
     upstreams: _containers.RepeatedCompositeFieldContainer[UpstreamStatus]
-    def __init__(self, bundle_version: _Optional[str] = ..., serving: bool = ..., build: _Optional[str] = ..., uptime_seconds: _Optional[float] = ..., upstreams: _Optional[_Iterable[_Union[UpstreamStatus, _Mapping]]] = ...) -> None: ...
+    quality: float
+    def __init__(self, bundle_version: _Optional[str] = ..., serving: bool = ..., build: _Optional[str] = ..., uptime_seconds: _Optional[float] = ..., upstreams: _Optional[_Iterable[_Union[UpstreamStatus, _Mapping]]] = ..., quality: _Optional[float] = ...) -> None: ...
 
 class UpstreamStatus(_message.Message):
     __slots__ = ("service", "shard", "endpoints")

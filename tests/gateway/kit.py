@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from gateway.columns import floats, pack_floats, pack_ints
+from gateway.quality import Quality
 from gateway.service import Environment, Recommender
 from gateway.settings import Settings, UpstreamSettings
 from gateway.upstreams import Upstreams, shard_of
@@ -362,7 +363,9 @@ class Mesh:
         self.versions = Versions(self.upstreams, clock, Logger("tests.gateway"))
         self.poll()
         self.away: list[str] = []
-        given = Environment(clock, lambda: NOW, rng, lambda stage, error: self.away.append(stage))
+        self.full = 0.0
+        self.quality = Quality(clock, self.settings.quality_target, self.settings.quality_least, lambda: self.full)
+        given = Environment(clock, lambda: NOW, rng, lambda stage, error: self.away.append(stage), self.quality)
         handlers = Handlers()
         Recommender(self.settings, self.upstreams, self.versions, given).register(handlers)
         self.ask = RecommenderStub(Channel(Wire(handlers, tx.Clock(self.clock))))

@@ -88,7 +88,7 @@ def test_with_one_shard_alone_there_is_still_a_list() -> None:
     mesh = mesh_without("feedback", "embedding", "ranking", "0")
     answer = mesh.answer(mesh.ask.recommend(ASK))
     assert answer.items
-    assert answer.degraded == ["feedback", "retrieval", "ranking"]
+    assert answer.degraded == ["ranking", "feedback", "retrieval"]
 
 
 def test_stages_that_hang_leave_time_for_the_rest() -> None:
@@ -97,7 +97,7 @@ def test_stages_that_hang_leave_time_for_the_rest() -> None:
         mesh.wires[name].hangs = True
     answer = mesh.answer(mesh.ask.recommend(ASK, Context(deadline=mesh.clock.seconds() + 2.0)))
     assert mesh.clock.seconds() < 2.0
-    assert answer.items and answer.degraded == ["feedback", "retrieval", "ranking"]
+    assert answer.items and answer.degraded == ["ranking", "feedback", "retrieval"]
     assert not mesh.clock.getDelayedCalls()
 
 
