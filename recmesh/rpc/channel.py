@@ -47,12 +47,11 @@ class Stream(Generic[Rep]):
     """
 
     def __init__(self, service: Service, call: Call) -> None:
-        self.sent = 0
-        self._passed: Message | None = None
+        # The service knows the passage and not the stream: so a stream that is dropped is gone, and its call with it.
+        self._passage = call.replies = _Passage()
         self._work: Coroutine[Any, Any, Message] | None = _answer(service, call)
         self._reply: type[Rep] = call.method.reply
         self._path = call.method.path
-        call.replies = self
 
     def __aiter__(self) -> AsyncIterator[Rep]:
         return self
@@ -77,32 +76,20 @@ class Stream(Generic[Rep]):
     ) -> None:
         await self.aclose()
 
-    async def send(self, message: Message, /) -> None:
-        """As the `replies` of its call: hands a message to the reader, and waits until the next one is asked for."""
-        self.sent += 1
-        self._passed = message
-        await self._turn()
-
-    @coroutine
-    def _turn(self) -> Generator[object, None, None]:
-        yield self  # to `_next`, which runs the service
-
     @coroutine
     def _next(self) -> Generator[object, Any, Message]:
         """Runs the service until it sends. What else it waits for is passed up, to the loop that runs the reader."""
         work = self._work
         if work is None:
             raise StopAsyncIteration
-        own: object = self
+        passage: object = self._passage
         value: Any = None
         failure: BaseException | None = None
         try:
             while True:
                 awaited = work.send(value) if failure is None else work.throw(failure)
-                if awaited is own:
-                    passed = self._passed
-                    assert passed is not None
-                    return passed
+                if awaited is passage:
+                    return self._passage.take()
                 value = failure = None
                 try:
                     value = yield awaited
@@ -114,6 +101,29 @@ class Stream(Generic[Rep]):
             self._work = None
             raise
         raise StopAsyncIteration
+
+
+class _Passage:
+    """Between a service, as its call's `replies`, and the reader who runs it."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self._message: Message | None = None
+
+    async def send(self, message: Message, /) -> None:
+        """Hands a message to the reader, and waits until the next one is asked for."""
+        self.sent += 1
+        self._message = message
+        await self._turn()
+
+    def take(self) -> Message:
+        message, self._message = self._message, None
+        assert message is not None
+        return message
+
+    @coroutine
+    def _turn(self) -> Generator[object, None, None]:
+        yield self  # to `Stream._next`, which runs the service
 
 
 def _typed(method: Method[Any, Rep], reply: Message) -> Rep:

@@ -48,7 +48,7 @@ class Flow:
         self.window = frames.DEFAULT_CONNECTION_WINDOW  # bytes that the peer takes for all calls; below 0 as above
         self.call_window = frames.DEFAULT_CALL_WINDOW
         self.max_frame = frames.DEFAULT_MAX_FRAME
-        self.whole = min(self.max_frame, self.call_window)  # bytes of a frame that need no cut, whatever is in it
+        self.whole = min(self.max_frame, self.call_window, SLICE)  # bytes of a frame that need no cut
         self.crc = False
         self.emptied: list[int] = []  # calls whose last parcel has left; for whoever waits to send another
         self._lanes: dict[int, Lane] = {}  # of streams, and of calls with a message that waits
@@ -85,7 +85,7 @@ class Flow:
             self._queue(call_id, lane)
         self.window += (hello.connection_window or frames.DEFAULT_CONNECTION_WINDOW) - frames.DEFAULT_CONNECTION_WINDOW
         self.call_window = call_window
-        self.whole = min(self.max_frame, call_window)
+        self.whole = min(self.max_frame, call_window, SLICE)
         self.crc = crc
 
     def open(self, call_id: int, ahead: int = 0) -> None:
