@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from google.protobuf.message import Message
 
 from recmesh.mesh.balancer import Balancer, Picker
 from recmesh.mesh.ejection import DEFAULTS, Ejection, EjectionPolicy, Health, State
+from recmesh.mesh.log import Log, Silent
 from recmesh.mesh.metrics import Recorder
 from recmesh.mesh.replica import Endpoint, Replica
-from recmesh.mesh.resolver import EndpointAddress, Log, Resolver, Silent
+from recmesh.mesh.resolver import EndpointAddress, Resolver
 from recmesh.mesh.subset import subset
 from recmesh.rpc import Call, Clock, Service
 
@@ -158,9 +160,7 @@ class _Gauges:
         labels = ("upstream", "shard")
         states = recorder.gauge("recmesh_endpoints", "Endpoints of other services, by how they are.", *labels, "state")
         for state in ("ready", "away", "probation", "ejected"):
-            states.ask(
-                lambda state=state: sum(condition(each) == state for each in endpoints.replicas), *self._labels, state
-            )
+            states.ask(partial(_count, endpoints, state), *self._labels, state)
         self._ejections = recorder.counter("recmesh_endpoint_ejections_total", "Endpoints ejected.", *labels)
         self._in_flight = recorder.gauge(
             "recmesh_endpoint_calls_in_flight", "Attempts that wait for an endpoint.", *labels, "endpoint"
@@ -184,8 +184,12 @@ class _Gauges:
         self._ejections.add(1, *self._labels)
 
 
+def _count(endpoints: Endpoints, state: str) -> float:
+    return sum(condition(each) == state for each in endpoints.replicas)
+
+
 def condition(replica: Replica) -> str:
     """ "ejected", "probation", "away" or "ready"."""
     if replica.health.state is not State.HEALTHY:
-        return replica.health.state.value
+        return str(replica.health.state.value)
     return "ready" if replica.available else "away"
