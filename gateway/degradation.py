@@ -28,7 +28,11 @@ RETRIEVAL: Final = "retrieval"
 DECLARED: Final = (
     Loss(QUALITY, "there is more to do than time", "fewer candidates; later no rearranging and no reasons"),
     Loss(RANKING, "ranking is away", "a blend of the sources' own orders"),
-    Loss(EMBEDDING, "embedding is away", "item to item from the history; a text is looked for in titles and words"),
+    Loss(
+        EMBEDDING,
+        "embedding is away",
+        "item to item from the history; for a text, titles and words, else popular items",
+    ),
     Loss(FEEDBACK, "feedback is away", "the history that came with the request; without one, popular items"),
     Loss(RETRIEVAL, "a shard is away", "the items of the other shards; without any, the request fails"),
 )

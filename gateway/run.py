@@ -52,6 +52,10 @@ class Run:
     def degraded(self) -> list[str]:
         return in_order(self._lost)
 
+    def lacks(self, *stages: str) -> bool:
+        """Whether one of these was away."""
+        return not self._lost.isdisjoint(stages)
+
     def context(self, share: float = 1.0) -> Context:
         """For a call to a stage, which gets at most `share` of the time left."""
         now = self.clock.seconds()

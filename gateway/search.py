@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway import candidates, vectors
+from gateway.degradation import EMBEDDING
 from gateway.page import Wanted, turn_to
 from gateway.quality import affordable
 from gateway.run import Run
@@ -40,8 +41,11 @@ class Search:
             filter=request.filter,
         )
         found = await candidates.search(run, search)
+        matching = await turn_to(run, wanted, found, asked=True)
+        if not matching and run.lacks(EMBEDDING):  # which knows what the words mean: better popular items than none
+            matching = await turn_to(run, replace(wanted, surface="recommend"), found.of("popularity"))
         return SearchItemsResponse(
-            items=await turn_to(run, wanted, found, asked=True),
+            items=matching,
             bundle_version=run.version,
             degraded=run.degraded,
             shards_total=found.shards_total,

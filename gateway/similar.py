@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from gateway import candidates, items
 from gateway.columns import pack_doubles, pack_floats
+from gateway.degradation import EMBEDDING, RANKING, RETRIEVAL
 from gateway.page import Wanted, turn_to
 from gateway.quality import affordable
 from gateway.run import Run
@@ -36,7 +37,7 @@ class Similar:
         wanted = affordable(run, Wanted("similar", request.offset, count, each, explain=request.explain))
         found = await candidates.search(run, _search(request, wanted, item))
         similar = await turn_to(run, wanted, found, History(item_ids=[request.item_id]))
-        if run.degraded and not similar:  # what would tell is away: better popular items than none
+        if not similar and run.lacks(EMBEDDING, RANKING, RETRIEVAL):  # what would tell: better popular items than none
             similar = await turn_to(run, replace(wanted, surface="recommend"), found.of("popularity"))
         return SimilarItemsResponse(
             items=similar,
@@ -54,7 +55,7 @@ async def _find(run: Run, item_id: str) -> ItemRecord:
     records = await items.fetch(run, [item_id], vectors=True)
     if item_id in records:
         return records[item_id]
-    if run.degraded:
+    if run.lacks(RETRIEVAL):
         return ItemRecord()
     raise RpcError(Status.NOT_FOUND, f"no item {item_id!r} is in the catalogue; put it first, or check the id")
 

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
+
 import pytest
 
+from gateway.degradation import DECLARED
 from recmesh.rpc import Context, RpcError, Status
-from recmesh.v1.recommender_pb2 import HistoryItem, RecommendRequest, SearchItemsRequest, SimilarItemsRequest
+from recmesh.v1.common_pb2 import Event, Item
+from recmesh.v1.recommender_pb2 import (
+    DeleteUserRequest,
+    HistoryItem,
+    PutItemsRequest,
+    RecommendRequest,
+    RecordFeedbackRequest,
+    SearchItemsRequest,
+    SimilarItemsRequest,
+)
 from recmesh.v1.retrieval_pb2 import GetItemsRequest, GetItemsResponse, SearchRequest, SearchResponse
 from recmesh.v1.retrieval_rpc import RETRIEVAL_GET_ITEMS, RETRIEVAL_SEARCH
 from tests.gateway.kit import DOWN, Mesh
@@ -162,3 +175,84 @@ def test_a_cancelled_caller_cancels_every_stage_under_way() -> None:
     work.cancel()
     assert sum(replica.in_flight for backend in mesh.upstreams.backends for replica in backend.replicas) == 0
     assert not mesh.clock.getDelayedCalls()
+
+
+STAGES = ("ranking", "embedding", "feedback")
+SOME = [down for size in (1, 2, 3) for down in itertools.combinations(STAGES, size)]
+
+
+@pytest.mark.parametrize("shard", ["", "0", "1"])
+@pytest.mark.parametrize("down", [(), *SOME])
+@pytest.mark.parametrize("asks", ["of the stored history", "of a given history", "with a text"])
+def test_with_any_stages_away_there_is_a_list_that_says_so_in_the_declared_order(
+    asks: str, down: tuple[str, ...], shard: str
+) -> None:
+    mesh = mesh_without(*down, *([shard] if shard else []))
+    request = RecommendRequest(user_id="ripley", explain=True)
+    asked = {"ranking", "feedback", "embedding"}
+    if asks == "of a given history":
+        request.history.add(item_id="alien")
+        asked.remove("feedback")
+    elif asks == "with a text":
+        request.query_text = "Solaris"
+    elif "feedback" in down:
+        asked.remove("embedding")  # nothing is known of the user that could be embedded
+    answer = mesh.answer(mesh.ask.recommend(request))
+    lost = asked & set(down) | ({"retrieval"} if shard else set())
+    assert answer.degraded == [loss.name for loss in DECLARED if loss.name in lost]
+    assert (answer.shards_total, answer.shards_answered) == (2, 1 if shard else 2)
+    assert answer.items and all(item.sources and item.reasons for item in answer.items)
+    assert not mesh.clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize("shard", ["", "0", "1"])
+@pytest.mark.parametrize("down", [each for each in SOME if "feedback" not in each])
+def test_similar_items_and_a_search_have_a_list_as_well(down: tuple[str, ...], shard: str) -> None:
+    mesh = mesh_without(*down, *([shard] if shard else []))
+    similar = mesh.answer(mesh.ask.similar_items(SimilarItemsRequest(item_id="alien")))
+    found = mesh.answer(mesh.ask.search_items(SearchItemsRequest(query="a film about space")))
+    retrieval = ["retrieval"] if shard else []
+    assert similar.items and similar.degraded == [each for each in down if each == "ranking"] + retrieval
+    assert found.items or "embedding" not in down
+    assert found.degraded == [*down, *retrieval]
+
+
+def test_a_search_that_matches_nothing_stays_empty_while_embedding_answers() -> None:
+    mesh = mesh_without("ranking")
+    answer = mesh.answer(mesh.ask.search_items(SearchItemsRequest(query="nothing like it")))
+    assert not answer.items and answer.degraded == ["ranking"]
+
+
+def test_the_declared_order_is_in_the_page_of_operations() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = [f"| `{loss.name}` | {loss.when} | {loss.instead} |" for loss in DECLARED]
+    assert "\n".join(table) in page
+
+
+FULL = RpcError(Status.RESOURCE_EXHAUSTED, "20,000 rows wait to be written to disk already", pushback_ms=100)
+
+
+def test_a_store_without_room_says_so_itself_and_when_to_come_back() -> None:
+    mesh = mesh_without()
+    mesh.wires["feedback"].fails = FULL
+    event = Event(user_id="u", item_id="alien", event_id="e")
+    recorded = mesh.error(mesh.ask.record_feedback(RecordFeedbackRequest(events=[event]), Context(0.05)))
+    deleted = mesh.error(mesh.ask.delete_user(DeleteUserRequest(user_id="u"), Context(0.05)))
+    for error in (recorded, deleted):  # there is no time for another attempt: what the store says is passed on
+        assert (error.status, error.pushback_ms) == (Status.RESOURCE_EXHAUSTED, 100)
+        assert "20,000 rows" in error.message
+
+
+def test_a_catalogue_without_room_says_so_itself() -> None:
+    mesh = mesh_without()
+    mesh.wires["0-0"].fails = mesh.wires["1-0"].fails = FULL
+    error = mesh.error(mesh.ask.put_items(PutItemsRequest(items=[Item(id="new")]), Context(0.05)))
+    assert (error.status, error.pushback_ms) == (Status.RESOURCE_EXHAUSTED, 100)
+
+
+def test_when_the_attempts_are_spent_the_caller_is_to_add_none() -> None:
+    mesh = mesh_without()
+    mesh.wires["feedback"].fails = FULL
+    event = Event(user_id="u", item_id="alien", event_id="e")
+    error = mesh.error(mesh.ask.record_feedback(RecordFeedbackRequest(events=[event])))
+    assert (error.status, error.pushback_ms) == (Status.RESOURCE_EXHAUSTED, -1)
