@@ -14,11 +14,14 @@ MOST: Final = 2  # of an item; the third says nothing that would change a mind
 GOES_BACK: Final[Mapping[str, Mapping[str, str]]] = {
     "recommend": {
         "itemknn": "because you liked {}",
+        "rp3beta": "because you liked {}",
         "transitions": "others chose it after {}",
     },
     "similar": {
         "ials": "fits the same taste as {}",
         "itemknn": "liked by those who liked {}",
+        "rp3beta": "liked by those who liked {}",
+        "ease": "goes with {}",
         "transitions": "others chose it after {}",
         "content": "its description resembles that of {}",
     },
@@ -30,7 +33,10 @@ STANDS_ALONE: Final[Mapping[str, str]] = {
     "ials": "fits your taste",
     "itemknn": "liked by people like you",
     "transitions": "others chose it next",
+    "ease": "goes with what you liked",
+    "rp3beta": "liked by people like you",
     "popularity": "popular with everyone",
+    "trending": "chosen by many these days",
     "content": "its description resembles what you liked",
     "title": "its title matches what you asked for",
     "words": "has words like those you asked for",

@@ -13,7 +13,10 @@ from models.events import combine
 from models.writer import Parts
 
 HISTORY_LIMIT: Final = 500  # entries that queries look at: bounds what a query costs where entries do not age
-HALF_LIVES: Final = 10  # after which an entry is not looked at: it would count a thousandth
+FORGOTTEN: Final = 10  # half-lives after which an entry is not looked at: it would count a thousandth
+# In places of a history, the one first that holds where nothing can be measured; 0: entries do not age. A fit chooses
+# for each source on its validation slice: ratings of one sitting, purchases, and data whose order says little differ.
+HALF_LIVES: Final = (20.0, 0.0, 3.0)
 # Entries that are kept out of answers: what the feedback service returns at most.
 SEEN_LIMIT: Final = 10_000
 
@@ -86,10 +89,14 @@ def _cut(history: History, limit: int) -> History:
     return History(history.item_ids[:limit], history.weights[:limit], history.timestamps[:limit])
 
 
-def decayed_weights(history: History, half_life: float) -> Float32:
-    """What the newest entries count: their weights, halved with every `half_life` places they lie back (0: whole)."""
+def decayed_weights(history: History, half_life: float | None) -> Float32:
+    """What the newest entries count: their weights, halved with every `half_life` places they lie back.
+
+    0: they do not age. None: the first of HALF_LIVES.
+    """
+    half_life = HALF_LIVES[0] if half_life is None else half_life
     if not half_life:
         return history.weights[:HISTORY_LIMIT]
-    entries = min(len(history), HISTORY_LIMIT, math.ceil(HALF_LIVES * half_life))
+    entries = min(len(history), HISTORY_LIMIT, math.ceil(FORGOTTEN * half_life))
     places = np.arange(entries, dtype=np.float32)
     return np.asarray(history.weights[:entries] * np.float32(0.5) ** (places / np.float32(half_life)), np.float32)

@@ -35,8 +35,7 @@ class IalsConfig:
     regularization: float | None = None  # None: SHARE_OF_STRENGTH times what `strength` finds
     frequency_exponent: float = 1.0  # as in the paper
     deviation: float = 0.1  # of the first factors, over the root of the dimension; as in the paper
-    # Entries of a history after which one counts half in the fold-in; 0: all count the same. 10 to 20 gave up to .140.
-    half_life: float = 20.0
+    half_life: float | None = None  # of a history's entries in the fold-in; None: chosen among HALF_LIVES on validation
     # How strongly an item is drawn to where its text lets expect it. 3 gave .141, none .137, 1 .140, 10 .141.
     text_pull: float = 3.0
     # How much the mean user weighs in the fold-in of fewer than FEW entries. 1 gave users cut to one entry .119, none
@@ -44,7 +43,7 @@ class IalsConfig:
     prior: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.dimension < 1 or self.steps < 1 or self.half_life < 0:
+        if self.dimension < 1 or self.steps < 1 or (self.half_life or 0) < 0:
             raise ValueError("dimension and steps are 1 or more, half_life is 0 or more")
         if self.regularization is not None and self.regularization <= 0:
             raise ValueError("regularization is above 0")

@@ -18,11 +18,10 @@ class ItemKnnConfig:
     # Added to the product of the norms: pairs that few users support count less. On a validation slice of
     # ml-latest-small 5 gave NDCG@10 .134, 0 .126, 20 .133.
     shrinkage: float = 5.0
-    # Entries of a history after which one counts half; 0: all count the same. There: 10 gave .134, none .127.
-    half_life: float = 10.0
+    half_life: float | None = None  # of a history's entries; None: chosen among HALF_LIVES on validation
 
     def __post_init__(self) -> None:
-        if self.neighbours < 1 or self.shrinkage < 0 or self.half_life < 0:
+        if self.neighbours < 1 or self.shrinkage < 0 or (self.half_life or 0) < 0:
             raise ValueError("neighbours is 1 or more, shrinkage and half_life are 0 or more")
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models import itemknn, transitions
-from models.bundle import BundleData, settings_of
+from models.bundle import BundleData
 from models.catalogue import Catalogue, ItemRecord, items_of
 from models.data import Float32, History, Int32
-from models.histories import EMPTY, decayed_weights
+from models.ease import Ease, EaseOfShard
+from models.entries import NEIGHBOURS, query_weights
+from models.histories import EMPTY
 from models.opinions import ByHistory, ByNumber, ByVector, Opinion, by_slot
 from models.sources import SOURCES
 from models.sparse import Rows
@@ -34,7 +35,7 @@ class Query:
 
     factors: Float32 | None = None  # of "ials" and "new"
     content: Float32 | None = None  # of "content", and of "new" where there are no factors
-    history: History | None = None  # of "itemknn" and "transitions"
+    history: History | None = None  # of "itemknn", "transitions", "ease" and "rp3beta"
     text: str = ""  # of "title" and "words"
     count: int = 100  # candidates a source
     sources: frozenset[str] | None = None  # None: all
@@ -68,10 +69,11 @@ class ItemShard:
         words = Words(bundle, own, len(ids))
         self._catalogue = Catalogue(items_of(table.take(own)), self._factors[own], contents, rarity, words)
         self._popularity = np.array(bundle.array("popularity")[own])
-        self._itemknn = Rows.of(bundle, "itemknn").only_columns(own, len(ids))
-        self._transitions = Rows.of(bundle, "transitions").only_columns(own, len(ids))
-        self._itemknn_config = settings_of(bundle, "itemknn", itemknn.ItemKnnConfig)
-        self._transitions_config = settings_of(bundle, "transitions", transitions.TransitionsConfig)
+        self._trending = np.array(bundle.array("trending")[own])
+        self._trends = bool(bundle.array("trending").any())  # data without times has no trends
+        self._neighbours = {name: Rows.of(bundle, name).only_columns(own, len(ids)) for name in NEIGHBOURS}
+        self._ease = EaseOfShard(Ease.of(bundle), own, len(ids))
+        self._weights = query_weights(bundle)
 
     def __len__(self) -> int:
         return len(self._catalogue)
@@ -136,19 +138,20 @@ class ItemShard:
                 put = catalogue.columns < 0
                 by_factors = self._inner_product(catalogue.factors, query.factors, put)
                 return by_factors or self._inner_product(catalogue.contents, query.content, put)
-            case "itemknn":
-                history = query.history or EMPTY
-                return self._sum(self._itemknn, history, decayed_weights(history, self._itemknn_config.half_life))
-            case "transitions":
-                history = query.history or EMPTY
-                weights = transitions.query_weights(history, self._transitions_config)
-                return self._sum(self._transitions, history, weights)
+            case "itemknn" | "transitions" | "rp3beta":
+                known, weights = self._entries(name, query.history)
+                return ByHistory.of(catalogue, self._neighbours[name], known, weights, len(self._popularity))
+            case "ease":
+                told = self._ease.scores(*self._entries(name, query.history))
+                return None if told is None else ByNumber(catalogue, by_slot(catalogue, told))
             case "title":
                 titles = catalogue.titles.scores(query.text)
                 return None if titles is None else ByNumber(catalogue, titles)
             case "words":
                 shared = catalogue.words.scores(query.text, catalogue.columns)
                 return None if shared is None else ByNumber(catalogue, shared)
+            case "trending":
+                return ByNumber(catalogue, by_slot(catalogue, self._trending)) if self._trends else None
             case _:
                 return ByNumber(catalogue, by_slot(catalogue, self._popularity))
 
@@ -162,7 +165,8 @@ class ItemShard:
         known = vectors.known if among is None else vectors.known & among
         return ByVector(self._catalogue, vectors, np.ascontiguousarray(query, np.float32), known)
 
-    def _sum(self, rows: Rows, history: History, weights: Float32) -> ByHistory | None:
-        """`weights` are those of the newest entries, as far as they count."""
-        known = np.array([self._row_of.get(item, -1) for item in history.item_ids[: len(weights)]], np.int32)
-        return ByHistory.of(self._catalogue, rows, known, weights, len(self._popularity))
+    def _entries(self, name: str, history: History | None) -> tuple[Int32, Float32]:
+        """The newest entries, as far as they count for a source: their rows, -1: an item of no row, and weights."""
+        entries = history or EMPTY
+        weights = self._weights[name](entries)
+        return np.array([self._row_of.get(item, -1) for item in entries.item_ids[: len(weights)]], np.int32), weights

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-SOURCES: Final = ("ials", "itemknn", "transitions", "popularity", "content", "title", "words", "new")
+SOURCES: Final = (
+    "ials",
+    "itemknn",
+    "transitions",
+    "ease",
+    "rp3beta",
+    "popularity",
+    "trending",
+    "content",
+    "title",
+    "words",
+    "new",
+)
 
 # A score of zero from these says "nothing speaks for it": they propose only what is above zero.
 # The others order the whole catalogue by an inner product, where zero means nothing special.
-ABOVE_ZERO: Final = frozenset({"itemknn", "transitions", "popularity", "title", "words"})
+ABOVE_ZERO: Final = frozenset({"itemknn", "transitions", "ease", "rp3beta", "popularity", "trending", "title", "words"})
 
 SURFACES: Final = ("recommend", "similar", "search")

@@ -16,7 +16,7 @@ from models.writer import BundleWriter, Parts
 from training.parts import FitConfig, fit_parts, fit_texts
 from training.progress import Progress
 from training.stages import EachAnew, Stages, WorkFolder, run_key
-from training.weights import fit_blend
+from training.validation import validate, with_settings
 
 __all__ = ["FitConfig", "FittedModels", "fit_bundle", "fit_models", "tidy"]
 
@@ -24,7 +24,7 @@ __all__ = ["FitConfig", "FittedModels", "fit_bundle", "fit_models", "tidy"]
 Recommend: TypeAlias = Callable[[History | None, int], list[str]]
 
 WORK = ".work"  # beside the bundles of one name: what stages of runs that were stopped gave
-SINGLE_MODELS = ("popularity", "itemknn", "transitions", "ials", "content")
+SINGLE_MODELS = ("popularity", "trending", "itemknn", "transitions", "ials", "ease", "rp3beta", "content")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def fit_models(
     progress: Progress,
     stages: Stages | None = None,
 ) -> FittedModels:
-    """Fits on all of `interactions`; the blend's weights come from the latest slice of each user's.
+    """Fits on all of `interactions`; what is chosen comes from the latest slice of each user's.
 
     `items` stand in the order of `interactions.item_ids`, interactions in order of user and time.
     """
@@ -70,17 +70,13 @@ def fit_models(
     data, catalogue = tidy(interactions, items)
     texts = fit_texts(catalogue, config, progress, kept)
 
-    def fit(part: Interactions, label: str) -> Parts:
+    def fit(part: Interactions, config: FitConfig, label: str) -> Parts:
         return fit_parts(part, catalogue, texts, config, progress, kept, label)
 
-    def blend() -> Parts:
-        weights, metrics = fit_blend(data, catalogue, fit, config.blend, config.seed, progress)
-        return Parts({}, documents={"blend": weights, "validation": metrics})
-
-    blended = kept.kept("blend", blend)
-    parts = fit(data, "")
-    parts.documents["blend"] = blended.json("blend")
-    return FittedModels(parts, blended.json("validation"), LocalRecommender(parts))
+    held_out = kept.kept("validation", lambda: validate(data, catalogue, fit, config, progress))
+    parts = fit(data, with_settings(config, held_out.json("settings")), "")
+    parts.documents["blend"] = held_out.json("blend")
+    return FittedModels(parts, held_out.json("metrics"), LocalRecommender(parts))
 
 
 def fit_bundle(

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from models import content, ials, itemknn, popularity, transitions
+from models import content, ease, ials, itemknn, popularity, rp3beta, transitions, trending
 from models.catalogue import items_table
 from models.data import Interactions, ItemInfo
 from models.histories import add_histories
@@ -31,8 +31,11 @@ class FitConfig:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     content: content.ContentConfig = field(default_factory=content.ContentConfig)
     popularity: popularity.PopularityConfig = field(default_factory=popularity.PopularityConfig)
+    trending: trending.TrendingConfig = field(default_factory=trending.TrendingConfig)
     itemknn: itemknn.ItemKnnConfig = field(default_factory=itemknn.ItemKnnConfig)
     transitions: transitions.TransitionsConfig = field(default_factory=transitions.TransitionsConfig)
+    ease: ease.EaseConfig = field(default_factory=ease.EaseConfig)
+    rp3beta: rp3beta.Rp3BetaConfig = field(default_factory=rp3beta.Rp3BetaConfig)
     ials: ials.IalsConfig = field(default_factory=ials.IalsConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
 
@@ -94,9 +97,13 @@ def fit_parts(
     parts.include(texts.parts)
     parts.include(stages.kept(f"factors{label}", lambda: _factors(taken, texts, config, progress, label)))
     parts.include(stages.kept(f"item-kNN{label}", lambda: _itemknn(taken, config, progress, label)))
+    parts.include(stages.kept(f"EASE{label}", lambda: _ease(taken, config, progress, label)))
+    with progress.stage(f"RP3beta{label}", len(items)) as stage:
+        rp3beta.fit(taken, config.rp3beta, stage.advance).add_to(parts, "rp3beta")
     with progress.stage(f"transitions{label}", len(items)) as stage:
         transitions.fit(data, config.transitions, stage.advance).add_to(parts, "transitions")
     parts.arrays["popularity"] = popularity.fit(data, config.popularity)
+    parts.arrays["trending"] = trending.fit(data, config.trending)
     parts.tables["items"] = items_table(items)
     parts.tables["users"] = pa.table({"id": pa.array(list(data.user_ids), pa.string())})
     add_histories(parts, data)
@@ -107,6 +114,14 @@ def _itemknn(taken: Matrix, config: FitConfig, progress: Progress, label: str) -
     parts = Parts({})
     with progress.stage(f"item-kNN{label}", taken.shape[1]) as stage:
         itemknn.fit(taken, config.itemknn, stage.advance).add_to(parts, "itemknn")
+    return parts
+
+
+def _ease(taken: Matrix, config: FitConfig, progress: Progress, label: str) -> Parts:
+    parts = Parts({})
+    with progress.stage(f"EASE{label}", 1) as stage:
+        ease.fit(taken, config.ease, np.random.default_rng(config.seed)).add_to(parts)
+        stage.advance()
     return parts
 
 

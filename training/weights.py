@@ -13,21 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blend import candidates, standardized
-from models.data import Float32, Float64, Interactions, ItemInfo
+from models.data import Float32, Float64, ItemInfo
 from models.histories import Histories
 from models.pipeline import LocalRecommender
 from models.sparse import Int64
 from models.writer import Parts
 from training.progress import Progress
 from training.questions import Question, of_items, of_texts, of_users
-from training.splits import temporal
+from training.splits import Split
 
 Weights: TypeAlias = dict[str, float]
 
 # The sources weighed on each surface: "title" and "words" say nothing of a user, "itemknn" and "ials" nothing of words.
 WEIGHED: Mapping[str, tuple[str, ...]] = {
-    "recommend": ("ials", "itemknn", "transitions", "popularity", "content"),
-    "similar": ("ials", "itemknn", "transitions", "popularity", "content"),
+    "recommend": ("ials", "itemknn", "transitions", "ease", "rp3beta", "popularity", "trending", "content"),
+    "similar": ("ials", "itemknn", "transitions", "ease", "rp3beta", "popularity", "content"),
     "search": ("content", "title", "words", "popularity"),
 }
 K = 10  # the length of the lists that are reported
@@ -52,16 +52,12 @@ class BlendConfig:
 
 
 def fit_blend(
-    data: Interactions,
-    items: Sequence[ItemInfo],
-    fit: Callable[[Interactions, str], Parts],
-    config: BlendConfig,
-    seed: int,
-    progress: Progress,
+    split: Split, parts: Parts, items: Sequence[ItemInfo], config: BlendConfig, seed: int, progress: Progress
 ) -> tuple[dict[str, Weights], dict[str, Any]]:
-    """Weights for every surface, and NDCG@10 of each source and of the blend on the held-out slice."""
-    split = temporal(data, config.held_out_share)
-    parts = fit(split.train, " before the slice")
+    """Weights for every surface, and NDCG@10 of each source and of the blend on the held-out slice.
+
+    `parts` were fitted on the part before the slice; they take the weights.
+    """
     parts.documents["blend"] = {surface: dict.fromkeys(names, 1.0) for surface, names in WEIGHED.items()}
     recommender = LocalRecommender(parts)
     rng = np.random.default_rng(seed)
@@ -76,6 +72,7 @@ def fit_blend(
             table = Table.of(surface, recommender, questions, stage.advance)
         weights[surface] = fit_surface(table, config.least_popularity)
         metrics[surface] = {f"ndcg@{K}": table.report(weights[surface]), "questions": len(questions)}
+    parts.documents["blend"] = weights
     return weights, metrics
 
 
@@ -151,14 +148,36 @@ def _candidates(
 
 def fit_surface(table: Table, least_popularity: float) -> Weights:
     """Weights of one surface that add up to about 1; equal ones where there is nothing to learn from."""
-    start = table.spoke().astype(np.float64) if len(table.scores) else np.ones(len(table.sources))
-    weights = climb(lambda tried: table.ndcg(tried, FITTED), start) if len(table.scores) else start
+    weights = table.spoke().astype(np.float64) if len(table.scores) else np.ones(len(table.sources))
+    if weights.any() and len(table.scores):
+
+        def quality(tried: Float64) -> float:
+            return table.ndcg(tried, FITTED)
+
+        few = climb(quality, added_up(quality, np.flatnonzero(weights), len(weights)))
+        weights = max(climb(quality, weights), few, key=quality)  # of equal ones all sources: more is heard
     weights /= weights.sum() or 1.0
     place = table.sources.index("popularity")
     weights[place] = max(weights[place], least_popularity)
     # Four digits: more would say what the questions cannot.
     rounded = {name: round(weight, 4) for name, weight in zip(table.sources, weights.tolist(), strict=True)}
     return {name: weight for name, weight in rounded.items() if weight > 0}
+
+
+def added_up(quality: Callable[[Float64], float], places: Int64, width: int) -> Float64:
+    """From the best single one on, always the addition that gains most, until none gains.
+
+    A climb from all sources at once may end where several that resemble each other stand for a better one.
+    """
+    weights = max((np.eye(width)[place] for place in places), key=quality)
+    best = quality(weights)
+    while True:
+        tried = [weights + share * np.eye(width)[place] for place in places for share in (0.1, 0.25, 0.5, 1.0)]
+        found = [quality(each) for each in tried]
+        if max(found) <= best + 1e-6:
+            return np.asarray(weights, np.float64)
+        best, weights = max(found), tried[int(np.argmax(found))]
+        weights = weights / weights.sum()
 
 
 def climb(quality: Callable[[Float64], float], start: Float64) -> Float64:
@@ -175,8 +194,8 @@ def climb(quality: Callable[[Float64], float], start: Float64) -> Float64:
             for place in range(len(weights)):
                 for factor in factors:
                     tried = weights.copy()
-                    # One that was dropped gets another chance from an eighth of its start.
-                    tried[place] = tried[place] * factor if tried[place] else start[place] / 8
+                    # One that counts nothing gets a chance at an eighth of the largest.
+                    tried[place] = tried[place] * factor if tried[place] else start.max() / 8
                     if not tried.any():
                         continue  # everything ties: what comes first then is chance
                     found = quality(tried)

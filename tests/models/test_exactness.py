@@ -14,7 +14,7 @@ from models.blend import Blend
 from models.catalogue import items_table
 from models.content import inverse_frequencies, item_text, vectorize
 from models.data import ItemInfo
-from models.itemknn import ItemKnnConfig
+from models.ease import Ease
 from models.shard import Candidates, ItemRecord, ItemShard, Query, shard_of
 from models.sources import SURFACES
 from models.sparse import Rows
@@ -23,6 +23,7 @@ from models.transitions import TransitionsConfig
 from models.words import add_words
 from models.writer import Parts
 from tests.models.worlds import history
+from training.parts import FitConfig
 
 DIMENSION = 5
 WEIGHTS = {
@@ -30,6 +31,9 @@ WEIGHTS = {
         "ials": 0.4,
         "itemknn": 0.2,
         "transitions": 0.3,
+        "ease": 0.2,
+        "rp3beta": 0.1,
+        "trending": 0.1,
         "popularity": 0.05,
         "content": 0.1,
         "title": 0.2,
@@ -50,15 +54,19 @@ def random_parts(rng: np.random.Generator, items: int) -> Parts:
         drawn = rng.integers(-1, 2, shape) if coarse else rng.normal(size=shape)
         return drawn.astype(np.float32)
 
-    parts = Parts({"itemknn": asdict(ItemKnnConfig()), "transitions": asdict(TransitionsConfig(last=4))})
+    config = FitConfig(transitions=TransitionsConfig(last=4))
+    parts = Parts(asdict(config))
     infos = [ItemInfo(f"i{number:02}", TITLES[int(rng.integers(4))]) for number in range(items)]
     parts.tables["items"] = items_table(infos)
     parts.tables["users"] = pa.table({"id": pa.array([], pa.string())})
     parts.arrays["item_factors"], parts.arrays["item_contents"] = numbers(items, DIMENSION), numbers(items, DIMENSION)
     parts.arrays["item_learned"] = rng.random(items) < 0.5
     parts.arrays["popularity"] = np.abs(numbers(items))
-    for name in ("itemknn", "transitions"):
+    parts.arrays["trending"] = np.abs(numbers(items))
+    for name in ("itemknn", "transitions", "rp3beta"):
         _random_rows(rng, items).add_to(parts, name)
+    placed = np.flatnonzero(rng.random(items) < 0.7).astype(np.int32)
+    Ease(placed, numbers(len(placed), 3), numbers(len(placed), 3)).add_to(parts)
     parts.documents["blend"] = WEIGHTS
     pieces = TOKENIZER.encode([item_text(info) for info in infos])
     parts.files["tokenizer.model"] = MODEL

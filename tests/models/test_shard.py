@@ -51,7 +51,7 @@ def test_items_belong_to_the_shard_of_their_crc32() -> None:
 
 def test_every_candidate_carries_every_sources_score() -> None:
     found = shard().search(user("0", "2"))
-    assert set(found.scores) == set(SOURCES) - {"title", "words"}, "the query has no text"
+    assert set(found.scores) == set(SOURCES) - {"title", "words", "trending"}, "no text, no times"
     assert list(found.item_ids) == sorted(found.item_ids)
     assert all(len(column) == len(found.item_ids) == len(found.is_new) for column in found.scores.values())
     assert not found.is_new.any() and np.isnan(found.scores["new"]).all()
@@ -109,7 +109,7 @@ def test_among_equals_the_smaller_ids_are_taken() -> None:
 
 def test_the_reason_is_the_entry_that_spoke_most() -> None:
     found = shard().search(replace(user("1", "unknown", "2"), count=100, explain=True))
-    assert set(found.because) == {"itemknn", "transitions"}, "the others do not look at single entries"
+    assert set(found.because) == {"itemknn", "transitions", "rp3beta"}, "the others do not look at single entries"
     for source, entries in found.because.items():
         because = dict(zip(found.item_ids, entries.tolist(), strict=True))
         assert because["4"] == 2 and because["3"] == 0

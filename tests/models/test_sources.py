@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models import itemknn, popularity, transitions
+from models import ease, itemknn, popularity, rp3beta, transitions, trending
 from models.data import Float32
 from models.histories import Histories
 from models.shard import Query
@@ -15,7 +15,7 @@ from models.sources import SOURCES
 from models.sparse import Rows, matrix_of
 from tests.models.worlds import checkerboard, colour_of, fitted, history, interactions, missing
 
-OF_USERS = ("ials", "itemknn", "transitions", "content")
+OF_USERS = ("ials", "itemknn", "transitions", "ease", "rp3beta", "content")
 ALL = ("popularity", *OF_USERS)
 
 
@@ -68,7 +68,7 @@ def test_the_blend_puts_the_missing_item_first() -> None:
 
 
 def test_every_source_has_a_name_of_its_own() -> None:
-    assert len(set(SOURCES)) == len(SOURCES) == 8
+    assert len(set(SOURCES)) == len(SOURCES) == 11
 
 
 def test_neighbours_are_cosines_with_shrinkage() -> None:
@@ -152,6 +152,67 @@ def test_popularity_can_age() -> None:
     np.testing.assert_allclose(found, np.log1p([0.25, 1.0]), rtol=1e-6)
 
 
+@pytest.mark.parametrize("days", [None, 3.0])
+def test_trending_forgets(days: float | None) -> None:
+    """Two likes a hundred days ago, one today and a dislike."""
+    at = 1e9 + np.array([0.0, 0.0, 100.0, 100.0]) * trending.DAY
+    data = replace(interactions([(0, 0), (1, 0), (0, 1), (1, 2)], 2, 3, [1, 1, 1, -1]), timestamps=at[[0, 2, 1, 3]])
+    config = trending.TrendingConfig(half_life_days=days)
+    half_life = (days or 100 * trending.SHARE_OF_SPAN) * trending.DAY
+    assert trending.half_life(data.timestamps, config) == pytest.approx(half_life, rel=0.01)
+    found = trending.fit(data, config)
+    assert found[1] == pytest.approx(np.log(2.0)) and found[0] < 0.01 and found[2] == 0
+
+
+def test_places_in_sequences_have_no_trends() -> None:
+    assert not trending.fit(interactions([(0, 0), (0, 1)], 1, 2), trending.TrendingConfig()).any()
+    assert not trending.fit(interactions([], 1, 2), trending.TrendingConfig()).any()
+
+
+def test_a_walk_goes_to_an_item_of_the_same_user() -> None:
+    # From item 0 users 0 and 1 are as likely; user 0 goes on to 1, user 1 to 1 or 2; the dislike is no step.
+    data = interactions([(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 2), (2, 0)], 3, 3, [1, 1, 1, 1, 1, 1, -1])
+    config = rp3beta.Rp3BetaConfig(alpha=1.0, beta=0.0)
+    found = dense(rp3beta.fit(matrix_of(data), config, nothing), 3)
+    assert found[0, 1] == pytest.approx(1 / 2 * 1 / 2 + 1 / 2 * 1 / 3)
+    assert found[0, 2] == pytest.approx(1 / 2 * 1 / 3) and found[0, 0] == 0
+    assert found[2, 0] == pytest.approx(1 / 2 * 1 / 3)
+    held_back = dense(rp3beta.fit(matrix_of(data), replace(config, beta=1.0), nothing), 3)
+    np.testing.assert_allclose(held_back, found / np.array([2, 2, 2]), rtol=1e-6)
+    strange = dense(rp3beta.fit(matrix_of(data), replace(config, alpha=0.5), nothing), 3)
+    assert strange[0, 2] == pytest.approx(np.sqrt(1 / 2) * np.sqrt(1 / 3))
+
+
+def test_ease_is_the_regression_of_all_items_on_one_another_without_themselves() -> None:
+    rng = np.random.default_rng(3)
+    taken = (rng.random((40, 7)) < 0.4).astype(np.float32)
+    data = interactions([(int(u), int(i)) for u, i in np.argwhere(taken)], 40, 7)
+    config = ease.EaseConfig(dimension=7, regularization=2.0, least_taken=1)
+    found = ease.fit(matrix_of(data), config, np.random.default_rng(0))
+    weights = found.queries @ found.targets.T
+    for item in range(7):
+        others = np.delete(np.arange(7), item)
+        x, y = taken[:, others].astype(np.float64), taken[:, item]
+        expected = np.linalg.solve(x.T @ x + 2.0 * np.eye(6), x.T @ y)
+        np.testing.assert_allclose(weights[others, item], expected, atol=1e-4)
+        assert abs(weights[item, item]) < 1e-4
+
+
+def test_ease_has_a_place_for_the_most_taken_items_alone() -> None:
+    data = interactions([(0, 1), (1, 1), (2, 1), (0, 2), (1, 2), (0, 0), (1, 0), (2, 3)], 3, 5)
+    few = ease.fit(matrix_of(data), ease.EaseConfig(most_items=2, least_taken=1), np.random.default_rng(0))
+    assert few.items.tolist() == [0, 1], "of equal ones the smaller number"
+    known = ease.EaseOfShard(few, np.array([1, 4]), 5)
+    one = np.ones(1, np.float32)
+    assert known.scores(np.array([2], np.int32), one) is None and known.scores(np.array([-1], np.int32), one) is None
+    told = known.scores(np.array([0], np.int32), one)
+    assert told is not None and told[0] > 0 and told[1] == 0
+    nobody = ease.fit(matrix_of(data), ease.EaseConfig(least_taken=9), np.random.default_rng(0))
+    assert (
+        not len(nobody.items) and ease.EaseOfShard(nobody, np.arange(5), 5).scores(np.zeros(1, np.int32), one) is None
+    )
+
+
 def test_content_finds_items_of_the_same_words() -> None:
     recommender = fitted().recommender
     _, contents = recommender.encoder.embed_texts(["a knight in the castle at night"])
@@ -170,6 +231,12 @@ def test_content_finds_items_of_the_same_words() -> None:
         (transitions.TransitionsConfig, {"decay": 0.0}),
         (transitions.TransitionsConfig, {"last_decay": 1.5}),
         (popularity.PopularityConfig, {"half_life_days": -1.0}),
+        (trending.TrendingConfig, {"half_life_days": 0.0}),
+        (rp3beta.Rp3BetaConfig, {"alpha": 0.0}),
+        (rp3beta.Rp3BetaConfig, {"beta": -0.1}),
+        (ease.EaseConfig, {"regularization": 0.0}),
+        (ease.EaseConfig, {"most_items": -1}),
+        (ease.EaseConfig, {"dimension": 0}),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(config: type, setting: dict[str, float]) -> None:

@@ -12,7 +12,7 @@ from models.sources import SURFACES
 from tests.models.worlds import fitted
 from training.metrics import measure, padded
 from training.questions import Question
-from training.weights import WEIGHED, BlendConfig, Table, climb, fit_surface
+from training.weights import WEIGHED, BlendConfig, Table, added_up, climb, fit_surface
 
 
 def nothing(_: int) -> None: ...
@@ -59,7 +59,7 @@ def test_candidates_are_scored_as_the_blend_scores_them() -> None:
     names = WEIGHED["similar"]
     asked = questions()
     found = Table.of("similar", recommender, asked, nothing)
-    weights = dict(zip(names, (0.5, 0.2, 0.1, 0.3, 0.4), strict=True))
+    weights = dict(zip(names, (0.5, 0.2, 0.1, 0.3, 0.2, 0.3, 0.4), strict=True))
     for row, question in enumerate(asked):
         candidates = recommender.shard.search(question.query)
         blend = Blend({"similar": weights})
@@ -99,6 +99,17 @@ def test_climbing_finds_the_top_of_a_hill() -> None:
     top = np.array([0.3, 0.0, 2.0])
     found = climb(lambda weights: -float(np.abs(weights - top).sum()), np.ones(3))
     np.testing.assert_allclose(found, top, rtol=0.15, atol=1e-6)
+
+
+def test_sources_are_added_while_they_gain() -> None:
+    """Either of the first two alone is half right, the two together are right; the third misleads."""
+
+    def quality(weights: Float64) -> float:
+        return min(float(weights[0]), 1.0) + min(2 * float(weights[1]), 1.0) - float(weights[2])
+
+    found = added_up(quality, np.arange(3), 3)
+    assert found[0] > 0 and found[1] > 0 and found[2] == 0
+    np.testing.assert_array_equal(added_up(quality, np.array([2]), 3), [0, 0, 1])
 
 
 def test_a_source_without_an_opinion_is_dropped() -> None:
