@@ -85,7 +85,7 @@ class World:
         self.ran = Counter[str]()  # by the call's name, how many handlers saw it
         self.service = self.behind_policies(self.endpoint)
         self._names = [f"endpoint {number}" for number in range(endpoints)]
-        self._schedule: Iterator[Fault] = iter(schedule)
+        self.schedule: Iterator[Fault] = iter(schedule)
         self._at_last = at_last
 
     def behind_policies(self, service: Service) -> Service:
@@ -115,7 +115,7 @@ class World:
 
     async def endpoint(self, call: Call) -> Message:
         call.tried.add(next((name for name in self._names if name not in call.tried), self._names[0]))
-        fault = next(self._schedule, self._at_last)
+        fault = next(self.schedule, self._at_last)
         self.attempts += 1
         self.in_flight += 1
         try:
