@@ -30,11 +30,12 @@ class Parcel:
 class Lane:
     """What one call has to send, in order."""
 
-    __slots__ = ("begun", "credit", "parcels")
+    __slots__ = ("begun", "credit", "first", "parcels")
 
     def __init__(self, credit: int) -> None:
         self.credit = credit  # bytes that the peer takes for this call; below 0 when HELLO lowered its window
         self.begun = False  # a piece of the first parcel has left
+        self.first = True  # no whole parcel has
         self.parcels: deque[Parcel] = deque()
 
 
@@ -55,7 +56,9 @@ class Flow:
         # Those with credit, in the order of their turns; and those whose large message waits until another has left.
         self._turns: OrderedDict[int, Lane] = OrderedDict()
         self._standby: OrderedDict[int, Lane] = OrderedDict()
-        self._large: set[int] = set()  # of `_turns`, those with a message that takes several
+        # Of `_turns`, those with a message that takes several; and calls whose first message is one and waits for credit:
+        # its receiver gives that in any case. A later message may wait for a slow reader, and lets another in.
+        self._large: set[int] = set()
         self._ending: dict[int, Lane] = {}  # those whose last parcel waits
         self._held = 0
 
@@ -80,7 +83,7 @@ class Flow:
         call_window = hello.call_window or frames.DEFAULT_CALL_WINDOW
         for call_id, lane in self._lanes.items():
             lane.credit += call_window - self.call_window
-            self._leave_turns(call_id)
+            self._leave_turns(call_id, lane)
         for call_id, lane in self._lanes.items():
             self._queue(call_id, lane)
         self.window += (hello.connection_window or frames.DEFAULT_CONNECTION_WINDOW) - frames.DEFAULT_CONNECTION_WINDOW
@@ -115,6 +118,8 @@ class Flow:
             del self._lanes[call_id]
             return call
         lane.begun = size > 0
+        if lane.begun:
+            self._large.add(call_id)
         return call + self.put(call_id, Parcel(memoryview(payload)[size:], flags=END_STREAM))
 
     def put(self, call_id: int, parcel: Parcel) -> bytes:
@@ -162,7 +167,7 @@ class Flow:
             call_id, lane = self._turns.popitem(last=False)
             most -= self._send(call_id, lane, out)
             if not lane.begun or lane.credit <= 0:
-                self._leave_turns(call_id)
+                self._leave_turns(call_id, lane)
             self._queue(call_id, lane)
             if not lane.parcels:
                 self.emptied.append(call_id)
@@ -182,10 +187,11 @@ class Flow:
             self._large.add(call_id)
         self._turns[call_id] = lane
 
-    def _leave_turns(self, call_id: int) -> None:
+    def _leave_turns(self, call_id: int, lane: Lane | None = None) -> None:
+        """Until it has credit again; without `lane`, for good."""
         self._turns.pop(call_id, None)
         self._standby.pop(call_id, None)
-        if call_id in self._large:
+        if call_id in self._large and not (lane and lane.begun and lane.first):
             self._large.remove(call_id)
             if self._standby:
                 self._queue(*self._standby.popitem(last=False))
@@ -203,6 +209,7 @@ class Flow:
             out.append(encode(frames.MESSAGE, call_id, payload=piece, flags=MORE, crc=self.crc))
         else:
             lane.parcels.popleft()
+            lane.first = False
             out.append(encode(parcel.kind, call_id, parcel.meta, piece, parcel.flags, crc=self.crc))
         while lane.parcels and not lane.parcels[0].data:
             bare = lane.parcels.popleft()

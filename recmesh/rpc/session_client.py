@@ -115,13 +115,18 @@ class ClientSession(Session):
             self._done_with(size)
             return
         intake = self._open[call_id]
+        if status.code:  # whatever came of a message is no message
+            self._done_with(size)
+            self._close(call_id)
+            self._events.append(StatusReceived(call_id, status, b""))
+            return
         fits = size <= limits.max_message and size <= limits.call_window and self._allowance.left >= 0
         if intake is None and (fits or not size):
             self._done_with(size)
         else:
             intake = self._open[call_id] = intake or Intake(limits.call_window)
             fault = self._gather(call_id, intake, END_STREAM, payload)
-            if fault is not None and not status.code:
+            if fault is not None:
                 status = _unusable(fault)
             payload = b"" if intake.many else bytes(intake.data)
         self._close(call_id)
