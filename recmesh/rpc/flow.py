@@ -56,8 +56,8 @@ class Flow:
         # Those with credit, in the order of their turns; and those whose large message waits until another has left.
         self._turns: OrderedDict[int, Lane] = OrderedDict()
         self._standby: OrderedDict[int, Lane] = OrderedDict()
-        # Of `_turns`, those with a message that takes several; and calls whose first message is one and waits for credit:
-        # its receiver gives that in any case. A later message may wait for a slow reader, and lets another in.
+        # Of `_turns`, those with a message that takes several; and calls whose first message does and waits for credit,
+        # which its receiver gives in any case. A later message may wait for a slow reader, and lets another in.
         self._large: set[int] = set()
         self._ending: dict[int, Lane] = {}  # those whose last parcel waits
         self._held = 0
