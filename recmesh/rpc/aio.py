@@ -6,6 +6,7 @@ Each belongs to the loop that runs when it is used.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -21,7 +22,7 @@ from recmesh.rpc.frames import DEFAULTS, Limits
 from recmesh.rpc.server import DEFAULT_CONNECTIONS, Answering, ConnectionLimits
 from recmesh.rpc.tls import Tls
 from recmesh.rpc.tls_files import Identity, identity_of
-from recmesh.rpc.unix import bound, release
+from recmesh.rpc.unix import bound, file_of
 
 __all__ = ["Clock", "ConnectionLimits", "Endpoint", "Gate", "Server", "Tls", "listen"]
 
@@ -90,6 +91,7 @@ class Server(server.Server):
     """Answers the calls of every client that connects to one address. `listen` makes it."""
 
     _listener: asyncio.Server | None = None
+    _file: tuple[int, int] | None = None
 
     async def _listen(self, address: str) -> None:
         loop, path = asyncio.get_running_loop(), unix_path(address)
@@ -100,7 +102,7 @@ class Server(server.Server):
         if path:
             sock = await loop.run_in_executor(None, bound, path)
             self._listener = await loop.create_unix_server(protocol, sock=sock, backlog=server.BACKLOG)
-            self.address = address
+            self.address, self._file = address, file_of(path)
             return
         host, port = split_address(address)
         self._listener = await loop.create_server(protocol, host, port, backlog=server.BACKLOG)
@@ -110,8 +112,9 @@ class Server(server.Server):
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.close()
-            if path := unix_path(self.address):
-                release(path)
+            path = unix_path(self.address)
+            if path and file_of(path) == self._file:
+                os.unlink(path)
 
 
 async def listen(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import ModuleType
 from typing import Any, cast
 
 from twisted.internet import error
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IProtocol, IReactorTime
+from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from txaio import tx
 
 from recmesh.rpc import endpoint, server
+from recmesh.rpc.address import unix_path
 from recmesh.rpc.call import Filter, Handlers, stack
 from recmesh.rpc.connection import Timer
 from recmesh.rpc.frames import DEFAULTS, Limits
@@ -27,6 +27,7 @@ from recmesh.rpc.tls_files import Identity, identity_of
 from recmesh.rpc.tx_address import ENCRYPTED, client_endpoint, listen_on, name_of
 from recmesh.rpc.tx_clock import Clock, use_monotonic_clock
 from recmesh.rpc.tx_transport import LineProtocol
+from recmesh.rpc.unix import file_of
 
 __all__ = ["Clock", "ConnectionLimits", "Endpoint", "Server", "Tls", "listen", "use_monotonic_clock"]
 
@@ -94,17 +95,23 @@ class Endpoint(endpoint.Endpoint):
 class Server(server.Server):
     """Answers the calls of every client that connects to one address. `listen` makes it."""
 
-    _port: IListeningPort | None = None
+    _port: Any = None  # an IListeningPort
+    _file: tuple[int, int] | None = None
 
     async def _listen(self, reactor: Any, address: str) -> None:
         self._port = await listen_on(reactor, address, _factory(reactor, self._accept))
         self.address = name_of(self._port.getHost())
+        self._file = file_of(unix_path(self.address))
 
     async def _stop_listening(self) -> None:
         port, self._port = self._port, None
-        if port is not None:
-            with suppress(FileNotFoundError):  # somebody has removed the file of a Unix socket
-                await maybeDeferred(port.stopListening)
+        if port is None:
+            return
+        if file_of(unix_path(self.address)) == self._file:
+            await maybeDeferred(port.stopListening)
+        else:  # Twisted would remove what is at the place of the socket's file by now
+            port.stopReading()
+            port.socket.close()
 
 
 async def listen(

@@ -7,7 +7,7 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 MODE = 0o660  # who may connect: the server's user and group
 
@@ -42,9 +42,13 @@ def bound(path: str) -> socket.socket:
     return sock
 
 
-def release(path: str) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(path)
+def file_of(path: str) -> tuple[int, int] | None:
+    """Tells a file from another that takes its place."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _remove_left_over(path: str) -> None:

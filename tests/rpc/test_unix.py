@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recmesh.rpc.unix import MODE, bound, release
+from recmesh.rpc.unix import MODE, bound, file_of
 
 
 @pytest.fixture
@@ -20,9 +20,6 @@ def path(tmp_path: Path) -> str:
 def test_a_socket_is_for_its_user_and_group(path: str) -> None:
     with bound(path):
         assert stat.S_IMODE(os.stat(path).st_mode) == MODE
-    release(path)
-    release(path)
-    assert not os.path.exists(path)
 
 
 def test_one_that_nobody_listens_on_is_replaced(path: str) -> None:
@@ -51,3 +48,13 @@ def test_a_file_that_is_no_socket_is_left_alone(path: str) -> None:
 def test_a_folder_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         bound(str(tmp_path / "none" / "socket"))
+
+
+def test_a_file_is_told_from_another_at_its_place(path: str) -> None:
+    assert file_of(path) is None
+    with bound(path):
+        first = file_of(path)
+        assert first is not None and file_of(path) == first
+        os.rename(path, path + ".kept")
+        with bound(path):
+            assert file_of(path) not in {first, None}
