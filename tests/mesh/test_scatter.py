@@ -12,7 +12,10 @@ from twisted.internet.task import Clock
 
 from recmesh.mesh.scatter import Gathered, scatter
 from recmesh.rpc import RpcError, Status, aio, tx
+from tests.mesh.faults import READING, Fault, World, nothing_unhandled
 from tests.mesh.kit import LOST, Outcome, never
+
+__all__ = ["nothing_unhandled"]
 
 
 async def answer(value: Any) -> Any:
@@ -114,3 +117,67 @@ def test_the_same_under_asyncio() -> None:
     gathered = asyncio.run(main())
     assert dict(gathered.answers) == {1: "b"}
     assert isinstance(gathered.failures[0], RpcError) and gathered.failures[2] is LOST
+
+
+def ask_four(clock: Clock, *values: Any, deadline: float | None = 1.0) -> Outcome[Gathered[Any]]:
+    return Outcome(scatter(tx.Clock(clock), [answer(value) for value in values], deadline))
+
+
+@pytest.mark.usefixtures("nothing_unhandled")
+def test_s01_a_shard_that_hangs_costs_its_part_of_the_answer_and_no_more_than_the_soft_deadline() -> None:
+    clock, hanging = Clock(), never()
+    work = ask_four(clock, "a", "b", hanging, "d")
+    clock.advance(0.79)
+    assert work.pending
+    clock.advance(0.01)
+    gathered = work.result()
+    assert (gathered.total, gathered.answered, gathered.hedged) == (4, 3, 0)
+    assert list(gathered.answers.values()) == ["a", "b", "d"]
+    assert {shard: error.status for shard, error in gathered.failures.items()} == {2: Status.DEADLINE_EXCEEDED}
+    assert hanging.called and not clock.getDelayedCalls()
+
+
+def test_s01_a_shard_that_fails_costs_no_time() -> None:
+    clock = Clock()
+    gathered = ask_four(clock, "a", LOST, "c", "d").result()
+    assert gathered.answered == 3 and gathered.failures == {1: LOST}
+    assert not clock.getDelayedCalls()
+
+
+@pytest.mark.usefixtures("nothing_unhandled")
+def test_s02_when_too_few_can_answer_it_fails_at_once_and_names_the_shards() -> None:
+    clock, slow = Clock(), never()
+    error = ask_four(clock, "a", LOST, slow, LOST).error()
+    assert (error.status, error.pushback_ms) == (Status.UNAVAILABLE, -1)
+    assert error.message.startswith("1 of 4 shards answered, and 3 are needed: shard 1: UNAVAILABLE: connection lost; ")
+    assert "shard 2" in error.message and "shard 3" in error.message
+    assert slow.called and not clock.getDelayedCalls()
+
+
+def test_s02_too_few_by_the_deadline() -> None:
+    clock, silent = Clock(), [never(), never()]
+    work = ask_four(clock, "a", "b", *silent)
+    clock.advance(0.8)
+    assert work.pending  # a third answer would do
+    clock.advance(0.2)
+    assert work.error().status is Status.UNAVAILABLE
+    assert all(each.called for each in silent)
+
+
+def test_a_late_third_answer_makes_the_quorum() -> None:
+    clock, late, silent = Clock(), never(), never()
+    work = ask_four(clock, "a", "b", late, silent)
+    clock.advance(0.9)
+    late.callback("c")
+    assert list(work.result().answers.values()) == ["a", "b", "c"] and silent.called
+
+
+def test_copies_of_slow_questions_are_counted() -> None:
+    world = World()
+    for _ in range(100):
+        Outcome(world.service(world.call(READING)))
+    world.schedule = iter([Fault(0.3)])
+    questions = [answer(world.service(world.call(READING))) for _ in range(2)]
+    work = Outcome(scatter(world.clock, questions, 2.0))
+    world.run_out()
+    assert work.result().answered == 2 and work.result().hedged == 1
