@@ -22,18 +22,31 @@ DEFAULT_EVENT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
     }
 )
 
+STARRED: Final = frozenset({"rating", "review"})  # whose value is one to five stars, and whose text is an opinion
+
 # A rating is taken as one to five stars: five count in full, and the scale turns negative below the neutral point.
 BEST_RATING: Final = 5.0
 NEUTRAL_RATING: Final = 2.0
 
 
-def event_weight(type: str, value: float | None, weights: Mapping[str, float] = DEFAULT_EVENT_WEIGHTS) -> float:  # noqa: A002
-    """The weight of one event; `value` scales ratings, other types ignore it."""
+def event_weight(
+    type: str,  # noqa: A002
+    value: float | None,
+    weights: Mapping[str, float] = DEFAULT_EVENT_WEIGHTS,
+    opinion: float | None = None,
+    share_beside_stars: float = 0.0,
+) -> float:
+    """The weight of one event. Stars and opinions scale ratings and reviews; other types ignore both.
+
+    `opinion`: what the text says, from -1 to 1. Beside stars it counts the given share.
+    """
     weight = weights.get(type, weights.get("view", DEFAULT_EVENT_WEIGHTS["view"]))
-    if type != "rating" or value is None or math.isnan(value):
+    if type not in STARRED:
         return weight
-    scale = (value - NEUTRAL_RATING) / (BEST_RATING - NEUTRAL_RATING)
-    return weight * min(max(scale, -1.0), 1.0)
+    if value is None or math.isnan(value):
+        return weight if opinion is None else weight * opinion
+    stars = min(max((value - NEUTRAL_RATING) / (BEST_RATING - NEUTRAL_RATING), -1.0), 1.0)
+    return weight * (stars if opinion is None else stars + share_beside_stars * (opinion - stars))
 
 
 def combine(earlier: float, later: float) -> float:

@@ -24,6 +24,7 @@ from training.fit import fit_bundle
 from training.inspection import describe
 from training.preprocessing import Prepared, prepare
 from training.recommend import MAX_COUNT, recommend_file
+from training.reviews import judge
 from training.settings import TrainingSettings, read_settings
 from training.splits import PROTOCOLS
 
@@ -67,6 +68,7 @@ def fit_command(given: argparse.Namespace, console: Console) -> None:
         fingerprint=fingerprint,
         report=prepared.report.as_json(),
         event_weights=prepared.event_weights,
+        sentiment=prepared.sentiment,
         reused=lambda stage: console.complain(f"{stage}: done by an earlier run"),
     )
     console.summary()
@@ -127,8 +129,9 @@ def _prepare(path: Path, rejects: Rejects, settings: TrainingSettings, console: 
     """The cleaned dataset, its name and its fingerprint; says what cleaning did."""
     with rejects:
         dataset = read_dataset(path, rejects, console)
+    judged = judge(dataset, settings.sentiment, settings.fit.seed, console)
     with console.stage("clean", 1) as stage:
-        prepared = prepare(dataset, settings.preprocessing)
+        prepared = prepare(dataset, settings.preprocessing, judged)
         stage.advance()
     for line in prepared.report.lines():
         console.say(line)

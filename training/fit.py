@@ -12,13 +12,14 @@ import numpy as np
 from models.data import Float32, History, Interactions, ItemInfo
 from models.events import DEFAULT_EVENT_WEIGHTS, combine
 from models.pipeline import CANDIDATES_PER_SOURCE, LocalRecommender
+from models.sentiment import Sentiment, add_no_sentiment
 from models.writer import BundleWriter, Parts
 from training.parts import FitConfig, fit_parts, fit_texts
 from training.progress import Progress
 from training.stages import EachAnew, Stages, WorkFolder, run_key
 from training.validation import validate, with_settings
 
-__all__ = ["FitConfig", "FittedModels", "fit_bundle", "fit_models", "tidy"]
+__all__ = ["WORK", "FitConfig", "FittedModels", "fit_bundle", "fit_models", "tidy"]
 
 # (what a user did, newest first; how many) -> ids of the catalogue, best first, without those of the history.
 Recommend: TypeAlias = Callable[[History | None, int], list[str]]
@@ -91,17 +92,22 @@ def fit_bundle(
     fingerprint: str,
     report: Mapping[str, Any],
     event_weights: Mapping[str, float] = DEFAULT_EVENT_WEIGHTS,
+    sentiment: Sentiment | None = None,
     reused: Callable[[str], None] = lambda stage: None,
 ) -> Path:
     """Writes `out/name/version` and returns it.
 
-    `report` (what preprocessing did) goes into the manifest, `event_weights` (what `interactions` were weighted by)
-    too: live events are to be weighted alike. A run that was stopped goes on where it was; `reused` is told of each
-    stage that it left done.
+    `report` (what preprocessing did) goes into the manifest. So do `event_weights` and, as a part of the bundle, the
+    `sentiment` of reviews, which `interactions` were weighted by: live events are to be weighted alike.
+    A run that was stopped goes on where it was; `reused` is told of each stage that it left done.
     """
     key = run_key(interactions, items, asdict(config))
     work = WorkFolder.of(out / name / WORK, key, now, reused)
     fitted = fit_models(interactions, items, config, progress, work)
+    if sentiment is None:
+        add_no_sentiment(fitted.parts)
+    else:
+        sentiment.add_to(fitted.parts)
     settings = {
         **fitted.parts.config,
         "event_weights": dict(event_weights),

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 from models.data import AttributeValue, Float32, Float64, Int32, Interactions, ItemInfo
 from models.events import DEFAULT_EVENT_WEIGHTS, event_weight
+from models.sentiment import Sentiment
 from training.datasets.model import Dataset, Events
 from training.errors import DatasetError
 from training.report import CleaningReport
+from training.reviews import Judged
 
 # A time above one of these is in a finer unit than seconds: each is the year 5138 in the next coarser one.
 UNITS: Final = ((1e17, 1e9, "nanoseconds"), (1e14, 1e6, "microseconds"), (1e11, 1e3, "milliseconds"))
@@ -49,6 +51,7 @@ class Prepared:
     interactions: Interactions
     items: Sequence[ItemInfo]
     event_weights: Mapping[str, float]  # what the interactions were weighted by
+    sentiment: Sentiment | None  # what reviews without stars were weighted by
     report: CleaningReport
 
 
@@ -72,7 +75,9 @@ class _Rows:
         return self.events.items[self.rows]
 
 
-def prepare(dataset: Dataset, config: PreprocessingConfig) -> Prepared:
+def prepare(dataset: Dataset, config: PreprocessingConfig, judged: Judged | None = None) -> Prepared:
+    """`judged`: what the reviews say; not given, a review without stars counts as its type does."""
+    judged = judged or Judged()
     events = dataset.events
     times, units = seconds(events.timestamps)
     everything = _Rows(events, np.arange(len(events)), times)
@@ -86,7 +91,9 @@ def prepare(dataset: Dataset, config: PreprocessingConfig) -> Prepared:
     texts: Counter[str] = Counter()
     catalogue = [clean_item(item, texts) for item in _catalogue(dataset, kept, config)]
     weights = {**DEFAULT_EVENT_WEIGHTS, **dataset.event_weights}
-    interactions = _interactions(kept, [item.id for item in catalogue], weights)
+    share = judged.sentiment.share_beside_stars if judged.sentiment else 0.0
+    weighted = _weights(events, weights, judged.opinions, share)
+    interactions = _interactions(kept, [item.id for item in catalogue], weighted)
     report = CleaningReport.of(
         dataset,
         interactions,
@@ -97,8 +104,10 @@ def prepare(dataset: Dataset, config: PreprocessingConfig) -> Prepared:
         without_time=int(np.isnan(times).sum()),
         units=units,
         normalised_texts=texts,
+        judged=len(judged.opinions),
+        unread=judged.unread,
     )
-    return Prepared(interactions, catalogue, weights, report)
+    return Prepared(interactions, catalogue, weights, judged.sentiment, report)
 
 
 def seconds(timestamps: Float64) -> tuple[Float64, Mapping[str, int]]:
@@ -160,7 +169,7 @@ def _catalogue(dataset: Dataset, kept: _Rows, config: PreprocessingConfig) -> li
     return [*dataset.items.values(), *(ItemInfo(id_) for id_ in ids if id_ in remaining and id_ not in dataset.items)]
 
 
-def _interactions(kept: _Rows, item_ids: Sequence[str], weights: Mapping[str, float]) -> Interactions:
+def _interactions(kept: _Rows, item_ids: Sequence[str], weights: Float32) -> Interactions:
     """Ordered by user, time and place; where no row has a time, the place in the user's sequence is it."""
     events = kept.events
     order = kept.rows[np.lexsort((kept.rows, _sortable(kept.times[kept.rows]), kept.users))]
@@ -175,7 +184,7 @@ def _interactions(kept: _Rows, item_ids: Sequence[str], weights: Mapping[str, fl
         item_ids=item_ids,
         users=numbers.astype(np.int32),
         items=places[events.items[order]],
-        weights=_weights(events, weights)[order],
+        weights=weights[order],
         timestamps=times,
     )
 
@@ -185,15 +194,22 @@ def _sortable(times: Float64) -> Float64:
     return np.nan_to_num(times, nan=0.0)
 
 
-def _weights(events: Events, weights: Mapping[str, float]) -> Float32:
-    """The weight of each event; the rule is asked once for each distinct pair of type and value."""
+def _weights(
+    events: Events, weights: Mapping[str, float], opinions: Mapping[int, float], share_beside_stars: float
+) -> Float32:
+    """The weight of each event; the rule is asked once for each distinct pair of type and value, and each opinion."""
     values, codes = np.unique(events.values, return_inverse=True)  # NaNs are one value here
     pairs, inverse = np.unique(events.kinds.astype(np.int64) * len(values) + codes, return_inverse=True)
-    found = []
-    for kind, code in zip((pairs // len(values)).tolist(), (pairs % len(values)).tolist(), strict=True):
-        value = float(values[code])
-        found.append(event_weight(events.types[kind], None if np.isnan(value) else value, weights))
-    return np.array(found, dtype=np.float32)[inverse]
+    told = [None if np.isnan(value) else value for value in values.tolist()]
+    found = [
+        event_weight(events.types[kind], told[code], weights)
+        for kind, code in zip((pairs // len(values)).tolist(), (pairs % len(values)).tolist(), strict=True)
+    ]
+    weighted = np.array(found, dtype=np.float32)[inverse]
+    for row, opinion in opinions.items():
+        type_, value = events.types[events.kinds[row]], told[codes[row]]
+        weighted[row] = event_weight(type_, value, weights, opinion, share_beside_stars)
+    return weighted
 
 
 def clean_item(item: ItemInfo, changed: Counter[str]) -> ItemInfo:

@@ -31,6 +31,8 @@ class CleaningReport:
     without_time: int  # interactions without a timestamp
     units: Mapping[str, int]  # timestamps that stood in another unit than seconds
     reviews: int  # interactions that carry a text
+    judged: int  # of them were weighted by what they say
+    unread: int  # of them have no stars, and too few others have some to learn from
     normalised: Mapping[str, int]  # fields of items whose text was changed
     weights: Mapping[str, int]  # interactions by the sign of their weight
     missing: Mapping[str, int]  # items that lack something
@@ -49,6 +51,8 @@ class CleaningReport:
         without_time: int,
         units: Mapping[str, int],
         normalised_texts: Mapping[str, int],
+        judged: int,
+        unread: int,
     ) -> Self:
         events = dataset.events
         return cls(
@@ -66,6 +70,8 @@ class CleaningReport:
             without_time=without_time,
             units=units,
             reviews=len(events.texts),
+            judged=judged,
+            unread=unread,
             normalised={name: count for name, count in normalised_texts.items() if count},
             weights={
                 "liked": int((interactions.weights > 0).sum()),
@@ -93,6 +99,8 @@ class CleaningReport:
             "ratings replaced by a later one": self.replaced_ratings,
             "interactions below the minimum counts left out": self.left_out,
             "interactions without a timestamp": self.without_time,
+            "reviews weighted by what they say": self.judged,
+            "reviews without stars that count in full, for too few have stars to learn from": self.unread,
             **{f"timestamps in {unit} turned into seconds": count for unit, count in self.units.items()},
             **{f"{field} normalised": count for field, count in self.normalised.items()},
             **self.notes,

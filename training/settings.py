@@ -1,10 +1,11 @@
-"""The settings of a training run, from TOML: [preprocessing], [fit] and what concerns reading."""
+"""The settings of a training run, from TOML: [preprocessing], [sentiment], [fit] and what concerns reading."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.sentiment import SentimentConfig
 from training.configuration import ConfigurationProblem, build, read_toml
 from training.datasets.rejects import MAX_REJECTS
 from training.errors import SettingsError
@@ -18,6 +19,7 @@ class TrainingSettings:
 
     max_rejects: float = MAX_REJECTS  # the share of a file's rows that may be unusable
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
+    sentiment: SentimentConfig = field(default_factory=SentimentConfig)
     fit: FitConfig = field(default_factory=FitConfig)
 
     def __post_init__(self) -> None:

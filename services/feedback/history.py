@@ -14,7 +14,9 @@ from models.bundle import Bundle
 from models.data import History
 from models.events import BEST_RATING, DEFAULT_EVENT_WEIGHTS, NEUTRAL_RATING, combine, event_weight
 from models.histories import SEEN_LIMIT, Histories, merge
+from models.sentiment import Sentiment
 from services.feedback.events import Event
+from services.feedback.reviews import Reviews
 from services.feedback.store import UserEvents
 
 # Events of one user that are looked at: twice the items a history can have, for items that are met again.
@@ -27,10 +29,17 @@ class Past:
 
     histories: Histories
     weights: Mapping[str, float]
+    reviews: Reviews | None = None  # None: the bundle has not learnt to read them
 
     @classmethod
     def of(cls, bundle: Bundle) -> Past:
-        return cls(Histories(bundle), bundle.config.get("event_weights", DEFAULT_EVENT_WEIGHTS))
+        sentiment = Sentiment.of(bundle)
+        weights = bundle.config.get("event_weights", DEFAULT_EVENT_WEIGHTS)
+        return cls(Histories(bundle), weights, Reviews(sentiment) if sentiment else None)
+
+    def unread(self, events: Sequence[Event]) -> int:
+        """How many characters of reviews must be read before these events have weights."""
+        return self.reviews.unread(events) if self.reviews else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +54,19 @@ class UserHistory:
 def user_history(user_id: str, past: Past, stored: UserEvents, limit: int, event_limit: int) -> UserHistory:
     """The stored events on top of the bundle's history, unless that is to be forgotten."""
     before = None if stored.forgotten else past.histories.of(user_id)
-    entries = merge(before, live_history(stored.events, past.weights), limit)
+    entries = merge(before, live_history(stored.events, past), limit)
     older = told_as_ratings(user_id, before, {event.item_id for event in stored.events}) if event_limit else []
     events = islice(in_order(stored.events, older, key=lambda event: -event.timestamp), event_limit)
     return UserHistory(entries, list(events), bool(stored.events) or before is not None)
 
 
-def live_history(events: Sequence[Event], weights: Mapping[str, float]) -> History:
+def live_history(events: Sequence[Event], past: Past) -> History:
     """One entry an item from events, newest first."""
+    reviews = past.reviews
+    opinions, share = (reviews.opinions(events), reviews.share_beside_stars) if reviews else ({}, 0.0)
     entries: dict[str, tuple[float, float]] = {}
     for event in reversed(events):
-        weight = event_weight(event.type, event.value, weights)
+        weight = event_weight(event.type, event.value, past.weights, opinions.get(event.text), share)
         earlier = entries.pop(event.item_id, None)  # the later event decides the entry's place
         entries[event.item_id] = (combine(earlier[0], weight) if earlier else weight, event.timestamp)
     newest = list(entries.items())[::-1]

@@ -24,6 +24,7 @@ from services.feedback.settings import Settings
 from services.feedback.store import EventStore, UserEvents
 
 READ_INLINE: Final = 500  # events of a user: more take over 2 ms to read and add up
+REVIEWS_INLINE: Final = 2_048  # characters of reviews whose opinion is not known yet: more take over 2 ms to read
 EVENT_BYTES: Final = 1 << 20  # of the events of one answer: with the largest history it stays below a message's limit
 
 
@@ -74,7 +75,7 @@ class Feedback(FeedbackBase):
                 reader.close()
 
         stored = self._store.of_user(request.user_id, READ_INLINE)
-        if len(stored.events) < READ_INLINE:
+        if len(stored.events) < READ_INLINE and past.unread(stored.events) <= REVIEWS_INLINE:
             return answer(stored)
         return await self._workers.run(read_all, context.deadline)
 

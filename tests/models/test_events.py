@@ -40,3 +40,17 @@ def test_an_unknown_type_counts_as_a_view() -> None:
 )
 def test_a_change_of_mind_replaces_and_a_weaker_echo_does_not(earlier: float, later: float, together: float) -> None:
     assert combine(earlier, later) == together
+
+
+def test_a_review_counts_by_what_it_says() -> None:
+    assert event_weight("review", None, {"review": 2.0}, opinion=-0.5) == -1.0
+    assert event_weight("review", None, {"review": 2.0}) == 2.0
+
+
+def test_stars_stand_above_what_a_text_says_unless_it_has_a_share() -> None:
+    assert event_weight("review", 5.0, DEFAULT_EVENT_WEIGHTS, opinion=-1.0) == 1.0
+    assert event_weight("rating", 5.0, DEFAULT_EVENT_WEIGHTS, opinion=-1.0, share_beside_stars=0.5) == 0.0
+
+
+def test_what_is_no_opinion_is_not_weighed_by_one() -> None:
+    assert event_weight("purchase", None, DEFAULT_EVENT_WEIGHTS, opinion=-1.0) == 1.0

@@ -40,6 +40,7 @@ class Dataset:
     events: Events
     items: Mapping[str, ItemInfo]  # those that are described; events may name more
     users: Mapping[str, Mapping[str, AttributeValue]]
+    opinions: Sequence[tuple[str, float]]  # texts that are no reviews of items, and the stars they stand for
     event_weights: Mapping[str, float]
     rows: Mapping[str, int]  # file -> rows that were found in it
     rejected: Mapping[str, Mapping[str, int]]  # file -> reason -> rows

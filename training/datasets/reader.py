@@ -41,6 +41,7 @@ def read_dataset(path: Path, rejects: Rejects, progress: Progress) -> Dataset:
         events=events,
         items=read.items,
         users=read.users,
+        opinions=read.opinions,
         event_weights=spec.weights,
         rows=dict(rejects.rows),
         rejected={file: dict(reasons) for file, reasons in rejects.reasons.items()},
@@ -62,7 +63,7 @@ def dataset_name(path: Path) -> str:
 def _tables(spec: DatasetSpec, files: SourceFiles, given: DatasetSpec) -> dict[str, str]:
     """The file of each table that is there, in the order of reading: what items are comes first."""
     found = {}
-    for table in ("items", "texts", "tags", "users", "interactions", "events"):
+    for table in ("items", "texts", "tags", "users", "opinions", "interactions", "events"):
         described: TableSpec = getattr(spec, table)
         named_by_hand = bool(getattr(given, table).file)
         if described.file and (described.file in files or named_by_hand):
@@ -82,6 +83,7 @@ class _Reader:
         self.events = EventColumns()
         self.items: dict[str, ItemInfo] = {}
         self.users: dict[str, Mapping[str, AttributeValue]] = {}
+        self.opinions: list[tuple[str, float]] = []
         self.notes: Counter[str] = Counter()
         self._rejects = rejects
 
@@ -99,6 +101,7 @@ class _Reader:
             "texts": lambda path, spec: tables.read_texts(path, spec, rejects, self.items),
             "tags": lambda path, spec: tables.read_tags(path, spec, rejects, self.items),
             "users": lambda path, spec: tables.read_users(path, spec, rejects, self.users, self.notes),
+            "opinions": lambda path, spec: tables.read_opinions(path, spec, rejects, self.opinions),
             "interactions": lambda path, spec: tables.read_events("interactions", path, spec, rejects, self.events),
             "events": lambda path, spec: tables.read_events("events", path, spec, rejects, self.events),
         }

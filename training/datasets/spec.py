@@ -38,6 +38,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "users": {"user": (*USER, "id")},
     "texts": {"item": (*ITEM, "id"), "text": ("text",)},
     "tags": {"item": (*ITEM, "id"), "tag": ("tag",)},
+    "opinions": {"text": ("text",), "value": ("value", "rating", "label")},
 }
 
 
@@ -82,6 +83,7 @@ class DatasetSpec:
     users: TableSpec = TableSpec()
     texts: TableSpec = TableSpec()  # longer descriptions that are kept in a file of their own
     tags: TableSpec = TableSpec()  # words that users gave to items
+    opinions: TableSpec = TableSpec()  # texts and what they stand for: more to learn the sentiment of reviews from
     events: TableSpec = TableSpec()  # the exported log of the feedback service: further interactions
     weights: Mapping[str, float] = field(default_factory=dict)  # by type of event, over the built-in ones
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.data import AttributeValue, ItemInfo
+from models.events import STARRED
 from training.datasets import values
 from training.datasets.files import JSON_LINES, Row, open_text, plain_name, read_lines, read_rows
 from training.datasets.model import EventColumns
@@ -89,7 +90,7 @@ def read_events(table: str, path: Path, spec: TableSpec, rejects: Rejects, into:
         kind = (
             values.text(columns.get(row, "event"), "event") or spec.event or ("view" if math.isnan(value) else "rating")
         )
-        into.add(user, item, kind, _stars(value, spec.scale) if kind == "rating" else value, time, review)
+        into.add(user, item, kind, _stars(value, spec.scale) if kind in STARRED else value, time, review)
 
     _each_row(table, path, spec, rejects, ("user", "item"), use)
 
@@ -216,6 +217,21 @@ def read_tags(path: Path, spec: TableSpec, rejects: Rejects, into: dict[str, Ite
         item = _known(into, key)
         tags = sorted(counts, key=lambda tag: (-counts[tag], tag))[:TAGS_OF_AN_ITEM]
         into[key] = replace(item, attributes={**item.attributes, TAGS: tuple(tags)})
+
+
+def read_opinions(path: Path, spec: TableSpec, rejects: Rejects, into: list[tuple[str, float]]) -> None:
+    """Texts and the stars they stand for."""
+
+    def use(columns: Columns, row: Row) -> None:
+        text = values.text(columns.get(row, "text"), "text")
+        stars = _stars(values.number(columns.get(row, "value"), "value"), spec.scale)
+        if not text.strip():
+            raise BadRow("no text")
+        if math.isnan(stars):
+            raise BadRow("no value")
+        into.append((text, stars))
+
+    _each_row("opinions", path, spec, rejects, ("text", "value"), use)
 
 
 def read_users(
