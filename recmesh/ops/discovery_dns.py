@@ -9,7 +9,7 @@ from typing import Any, Final
 from twisted.internet.threads import deferToThreadPool
 from twisted.names import client
 from twisted.names.dns import SRV
-from twisted.names.error import DNSNameError, DNSQueryTimeoutError, ResolverError
+from twisted.names.error import DNSNameError, DNSQueryTimeoutError, DomainError, ResolverError
 
 from recmesh.mesh.dns import Record, of_addresses, of_records
 from recmesh.mesh.known import LookError
@@ -58,7 +58,7 @@ class Names:
             return []
         except (DNSQueryTimeoutError, TimeoutError) as error:
             raise LookError(f"{name}: no name server answered within {sum(TIMEOUTS)} s") from error
-        except (ResolverError, OSError) as error:
+        except (DomainError, ResolverError, OSError) as error:
             raise LookError(f"{name}: {type(error).__name__}: {error}") from error
         return of_records(_record(each.payload) for each in answers if each.type == SRV)
 

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from twisted.python.failure import Failure
-from twisted.web.client import (
-    Agent,
-    BrowserLikePolicyForHTTPS,
-    PartialDownloadError,
-    ResponseDone,
-    ResponseFailed,
-    readBody,
-)
+from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
@@ -97,9 +90,9 @@ class ApiServer:
                 headers.addRawHeader("Authorization", f"Bearer {token}")
             url = f"{self._cluster.url}{path}".encode("ascii")
             response: IResponse = await self._opened().request(b"GET", url, headers)
-        except CancelledError:
-            raise
         except Exception as error:  # of files, DNS, TCP, TLS and HTTP there are dozens
+            if _cancelled(error):
+                raise CancelledError from error
             raise LookError(f"{self._cluster.url}: {_reason(error)}") from error
         if response.code != 200:
             raise await _refused(response)
@@ -119,16 +112,25 @@ class ApiServer:
 
 async def _refused(response: IResponse) -> LookError:
     """With what the server says of it, which names the permission that is missing."""
-    try:
-        said = json.loads((await readBody(response))[:LONGEST])["message"]
-    except (ValueError, KeyError, TypeError, PartialDownloadError, ResponseFailed):
-        said = "no reason given"
-    return (GoneError if response.code == GONE else LookError)(f"the API server answers {response.code}: {said}")
+    said: list[Json] = []
+    with contextlib.suppress(LookError):
+        await _read(response, said.append, whole=True)
+    reason = said[0].get("message") if said and isinstance(said[0], Mapping) else "no reason given"
+    return (GoneError if response.code == GONE else LookError)(f"the API server answers {response.code}: {reason}")
+
+
+def _reasons(error: Exception) -> Sequence[BaseException]:
+    """A failure of Twisted's HTTP client holds those that led to it."""
+    return [each.value for each in getattr(error, "reasons", None) or ()] or [error]
 
 
 def _reason(error: Exception) -> str:
-    reasons = getattr(error, "reasons", None)  # of a failure of Twisted's HTTP client
-    return str(reasons[0].value if reasons else error) or type(error).__name__
+    first = _reasons(error)[0]
+    return str(first) or type(first).__name__
+
+
+def _cancelled(error: Exception) -> bool:
+    return any(isinstance(each, CancelledError) for each in _reasons(error))
 
 
 def _read(response: IResponse, told: Callable[[Json], None], *, whole: bool = False) -> Deferred[None]:
@@ -142,14 +144,14 @@ class _Reading(Protocol):
     """Splits an answer into JSON values. What its reader raises ends the connection and is what `ended` fails with."""
 
     def __init__(self, told: Callable[[Json], None], whole: bool) -> None:
-        self.ended: Deferred[None] = Deferred(lambda _: self._abort())
+        self.ended: Deferred[None] = Deferred(lambda _: self._close())
         self._told = told
         self._whole = whole
         self._rest = bytearray()
-        self._over = False
+        self._error: Exception | None = None  # why the rest is not read
 
     def dataReceived(self, data: bytes) -> None:
-        if self._over:
+        if self._error is not None:
             return
         self._rest += data
         try:
@@ -157,40 +159,35 @@ class _Reading(Protocol):
                 *lines, rest = bytes(self._rest).split(b"\n")
                 self._rest = bytearray(rest)
                 for line in filter(None, lines):
-                    self._told(json.loads(line))
+                    self._tell(line)
             if len(self._rest) > LONGEST:
                 raise LookError(f"the API server's answer is over {LONGEST:,} bytes long")
-        except (LookError, ValueError) as error:
-            self._finish(error)
-            self._abort()
+        except LookError as error:
+            self._error = error
+            self._close()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._over:
-            return
-        if not reason.check(ResponseDone, PotentialDataLoss, ConnectionDone):
-            self._finish(LookError(f"the API server's answer broke off: {reason.getErrorMessage()}"))
-            return
         try:
-            if self._whole:
-                self._told(json.loads(self._rest))
-            self._finish(None)
-        except ValueError as error:
-            self._finish(error)
-
-    def _finish(self, error: Exception | None) -> None:
-        self._over = True
-        if isinstance(error, ValueError):
-            error = LookError(f"the API server's answer is no JSON: {error}")
-        if self.ended.called:
+            if self._error is None and not reason.check(ResponseDone, PotentialDataLoss):
+                raise LookError(f"the API server's answer broke off: {reason.getErrorMessage()}")
+            if self._error is None and self._whole:
+                self._tell(bytes(self._rest))
+        except LookError as error:
+            self._error = error
+        if self.ended.called:  # given up
             return
-        if error is None:
+        if self._error is None:
             self.ended.callback(None)
         else:
-            self.ended.errback(error)
+            self.ended.errback(self._error)
 
-    def _abort(self) -> None:
-        self._over = True
-        transport: Any = self.transport
-        abort = getattr(transport, "abortConnection", None)
-        if abort is not None:
-            abort()
+    def _tell(self, text: bytes) -> None:
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise LookError(f"the API server's answer is no JSON: {error}") from error
+        self._told(value)
+
+    def _close(self) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()
