@@ -1,4 +1,4 @@
-"""Unary calls over loopback, server and client a process each: recmesh beside its peers, in one run.
+"""Calls over loopback, server and client a process each: recmesh beside its peers, in one run.
 
     python benchmarks/rpc.py [--quick] [--json FILE]
 
@@ -21,12 +21,14 @@ from typing import Any, Final
 
 from benchmarks.machine import machine
 from benchmarks.peers import CONTESTANTS
-from benchmarks.peers.load import Cell
+from benchmarks.peers.load import Cell, Transfer
 from benchmarks.rpc_report import Report, show
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 PACKAGES: Final = ("twisted", "protobuf", "grpcio", "uvloop")
 WITH_LARGE: Final = ("recmesh", "grpc.aio")  # AMP ends at 64 KiB a value
+WITH_STREAMS: Final = "recmesh"
+MESSAGE_BYTES: Final = 64 << 10  # of a stream
 
 Row = dict[str, Any]
 
@@ -41,6 +43,7 @@ class Plan:
     payloads: tuple[int, ...] = (100, 10_240)
     in_flight: tuple[int, ...] = (1, 16, 128)
     large: tuple[int, ...] = (8 << 20, 16 << 20)
+    stream_bytes: int = 1 << 30
     contestants: tuple[str, ...] = tuple(CONTESTANTS)
 
 
@@ -55,16 +58,24 @@ class Pair:
         self._client = client
 
     def measure(self, payload_bytes: int, in_flight: int, plan: Plan) -> Row:
-        cell = Cell(payload_bytes, in_flight, plan.warm_up, plan.seconds)
-        assert self._client.stdin is not None
-        self._client.stdin.write(json.dumps(asdict(cell)) + "\n")
-        self._client.stdin.flush()
+        figures = self._ask(Cell(payload_bytes, in_flight, plan.warm_up, plan.seconds))
         return {
             "contestant": self.contestant,
             "payload_bytes": payload_bytes,
             "in_flight": in_flight,
-            **json.loads(_line(self._client, self.contestant)),
+            **figures,
         }
+
+    def transfer(self, direction: str, plan: Plan) -> Row:
+        what = Transfer(direction, plan.stream_bytes, MESSAGE_BYTES)
+        return {"contestant": self.contestant, **asdict(what), **self._ask(what)}
+
+    def _ask(self, order: Cell | Transfer) -> Row:
+        assert self._client.stdin is not None
+        self._client.stdin.write(json.dumps(asdict(order)) + "\n")
+        self._client.stdin.flush()
+        figures: Row = json.loads(_line(self._client, self.contestant))
+        return figures
 
 
 @contextmanager
@@ -109,6 +120,9 @@ def compare(plan: Plan) -> Report:
         for repeat in range(plan.repeats):
             for payload_bytes in plan.large:
                 report.large += _turn(able, payload_bytes, 1, plan, repeat)
+    for direction in ("down", "up"):
+        with running(WITH_STREAMS) as pair:  # anew, since what is told is the most memory a process ever held
+            report.stream.append(pair.transfer(direction, plan))
     return report
 
 

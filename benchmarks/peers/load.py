@@ -1,6 +1,6 @@
 """Calls in a closed loop, and what they took: the same for every contestant.
 
-A client reads Cells from stdin, a JSON line each, and answers each with a line of Figures.
+A client reads what to do from stdin, a JSON line each, and answers each with a line of figures.
 """
 
 from __future__ import annotations
@@ -30,6 +30,15 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfer:
+    """A stream of so many bytes, "down" from the server or "up" to it."""
+
+    direction: str
+    stream_bytes: int
+    message_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What came of a Cell; CPU time a call is user and system time of the whole process."""
 
@@ -39,6 +48,15 @@ class Figures:
     p99_us: float
     server_cpu_us: float
     client_cpu_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFigures:
+    """What came of a Transfer."""
+
+    seconds: float
+    server_peak_bytes: int
+    client_peak_bytes: int
 
 
 class Mark(NamedTuple):
@@ -60,22 +78,26 @@ class Tally:
         self._took: list[float] = []
 
     def count(self, sent: float, done: float) -> bool:
-        """Whether another call is to be made."""
-        if done >= self._begin:
-            if not self._marks or (done >= self._end and len(self._marks) == 1):
-                self._marks.append(Mark(done, time.process_time(), cpu_seconds(self._server_pid)))
-            if done < self._end:
-                self._took.append(done - sent)
-        return done < self._end
+        """Whether another call is to be made: the window opens and closes with the end of a call, and holds one."""
+        if len(self._marks) == 1:
+            self._took.append(done - sent)
+            if done >= self._end:
+                self._mark(done)
+        elif not self._marks and done >= self._begin:
+            self._mark(done)
+        return len(self._marks) < 2
+
+    def _mark(self, done: float) -> None:
+        self._marks.append(Mark(done, time.process_time(), cpu_seconds(self._server_pid)))
 
     def figures(self) -> Figures:
-        took, calls = sorted(self._took), max(1, len(self._took))
-        first, last = self._marks[0], self._marks[-1]
+        took, calls = sorted(self._took), len(self._took)
+        first, last = self._marks
         return Figures(
-            calls=len(took),
-            calls_per_s=round(len(took) / (last.time - first.time), 1),
-            p50_us=round(1e6 * took[len(took) // 2], 1),
-            p99_us=round(1e6 * took[int(0.99 * len(took))], 1),
+            calls=calls,
+            calls_per_s=round(calls / (last.time - first.time), 1),
+            p50_us=round(1e6 * took[calls // 2], 1),
+            p99_us=round(1e6 * took[int(0.99 * calls)], 1),
             server_cpu_us=round(1e6 * (last.server_cpu - first.server_cpu) / calls, 2),
             client_cpu_us=round(1e6 * (last.client_cpu - first.client_cpu) / calls, 2),
         )
@@ -101,7 +123,12 @@ def cell_of(line: str) -> Cell:
     return Cell(**json.loads(line))
 
 
-def tell(figures: Figures) -> None:
+def order_of(line: str) -> Cell | Transfer:
+    fields = json.loads(line)
+    return Transfer(**fields) if "direction" in fields else Cell(**fields)
+
+
+def tell(figures: Figures | TransferFigures) -> None:
     print(json.dumps(asdict(figures)), flush=True)
 
 
