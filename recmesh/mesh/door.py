@@ -25,7 +25,7 @@ class Admission:
     limit: str = "gradient"  # found from how long calls take; or "fixed": the number below
     fixed: int = 64  # calls at once
     initial: int = 20  # of a gradient, until the first calls are answered
-    least: int = 4
+    least: int = 20  # what one busy caller sends; below it, calls of milliseconds are refused that would be in time
     most: int = 256
     tolerance: float = 1.5  # how many times as long as usual calls may take before the limit shrinks
     most_streams: int = 1_024  # open at once; they hold no place

@@ -38,9 +38,9 @@ class Process:
         assert not self.clock.timers
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a01_twice_the_capacity_leaves_the_goodput_and_the_end_of_it_is_soon_forgotten(seed: int) -> None:
-    process = Process(seed)
+@pytest.mark.parametrize(("seed", "least"), [(1, 4), (2, 4), (3, 20)])
+def test_a01_twice_the_capacity_leaves_the_goodput_and_the_end_of_it_is_soon_forgotten(seed: int, least: int) -> None:
+    process = Process(seed, Admission(least=least))
     callers, clock = process.callers, process.clock
     callers.offer(0.5 * CAPACITY, 10)
     begin = clock.seconds()
