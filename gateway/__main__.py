@@ -44,7 +44,10 @@ async def start(process: Process, settings: Settings) -> Serving:
     process.in_background("measuring how late it is", lag.watch())
     way_in = door(given, Logger("recmesh.access"), settings.admission, bounds, lag)
     handlers = Handlers()
-    Recommender(settings, upstreams, versions, _environment(process, settings, way_in.limit)).register(handlers)
+    recommender = Recommender(settings, upstreams, versions, _environment(process, settings, way_in.limit))
+    recommender.register(handlers)
+    process.in_background("following events for who watches", recommender.watches.follow())
+    process.on_drain(recommender.watches.stop)
     return Serving(handlers, ("recmesh.v1.Recommender",), (Edge(settings.trusted), *way_in.filters))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,8 +19,9 @@ from gateway.settings import Settings
 from gateway.similar import Similar
 from gateway.status import MeshStatus
 from gateway.upstreams import Upstreams
-from gateway.validate import check_tenant
+from gateway.validate import check_tenant, invalid
 from gateway.versions import Versions
+from gateway.watch import Watches
 from recmesh.rpc import Clock, Context, RpcError, Status
 from recmesh.v1 import recommender_pb2 as pb
 from recmesh.v1.recommender_rpc import RecommenderBase
@@ -56,6 +57,7 @@ class Recommender(RecommenderBase):
         self._search = Search(each, given.new_id)
         self._catalogue = Catalogue(given.wall_time)
         self._feedback = Feedback(given.wall_time, given.new_id)
+        self.watches = Watches(upstreams.feedback, given.clock, settings.usual_seconds)
         self._status = MeshStatus(upstreams, versions, given.quality, given.clock, given.clock.seconds())
 
     def _run(self, context: Context, version: str) -> Run:
@@ -115,12 +117,21 @@ class Recommender(RecommenderBase):
     async def delete_user(self, request: pb.DeleteUserRequest, context: Context) -> pb.DeleteUserResponse:
         check_tenant(request.tenant)
         feedback.check_delete(request)
-        return await self._feedback.delete(self._run(context, ""), request)
+        deleted = await self._feedback.delete(self._run(context, ""), request)
+        self.watches.happened(request.user_id)
+        return deleted
 
     async def get_history(self, request: pb.GetHistoryRequest, context: Context) -> pb.GetHistoryResponse:
         check_tenant(request.tenant)
         feedback.check_history(request)
         return await self._answer(self._feedback.history, request, context, "")
+
+    def watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.RecommendResponse]:
+        check_tenant(request.request.tenant)
+        recommend.check(request.request)
+        if not request.request.user_id:
+            raise invalid("request.user_id is empty; say whom to watch")
+        return self.watches.pages(request.request, context, self.recommend)
 
     async def status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
         return self._status()

@@ -21,6 +21,8 @@ from google.protobuf.descriptor_pb2 import (
 
 SERVICE_FIELD, METHOD_FIELD = 6, 2  # the field numbers that lead to a comment in descriptor.proto
 
+CALLS = {"UNARY": "call", "CLIENT_STREAM": "client_stream", "SERVER_STREAM": "server_stream", "BIDI": "bidi"}
+
 Comments = dict[tuple[int, ...], str]
 
 
@@ -47,12 +49,10 @@ def message_name(type_name: str) -> str:
     return "pb." + type_name.rsplit(".", 1)[-1]
 
 
-def is_unary(method: MethodDescriptorProto) -> bool:
-    return not method.client_streaming and not method.server_streaming
-
-
-def unary_methods(service: ServiceDescriptorProto) -> list[tuple[int, MethodDescriptorProto]]:
-    return [(index, method) for index, method in enumerate(service.method) if is_unary(method)]
+def kind_of(method: MethodDescriptorProto) -> str:
+    if method.client_streaming:
+        return "BIDI" if method.server_streaming else "CLIENT_STREAM"
+    return "SERVER_STREAM" if method.server_streaming else "UNARY"
 
 
 def constant_name(service: ServiceDescriptorProto, method: MethodDescriptorProto) -> str:
@@ -60,7 +60,7 @@ def constant_name(service: ServiceDescriptorProto, method: MethodDescriptorProto
 
 
 def render_constants(package: str, service: ServiceDescriptorProto) -> Iterator[str]:
-    for _, method in unary_methods(service):
+    for method in service.method:
         level = method.options.idempotency_level
         yield f"\n{constant_name(service, method)} = Method("
         yield f'    "/{package}.{service.name}/{method.name}",'
@@ -68,20 +68,26 @@ def render_constants(package: str, service: ServiceDescriptorProto) -> Iterator[
         yield f"    {message_name(method.output_type)},"
         yield f"    idempotent={level != MethodOptions.IDEMPOTENCY_UNKNOWN},"
         yield f"    read_only={level == MethodOptions.NO_SIDE_EFFECTS},"
+        if kind_of(method) != "UNARY":
+            yield f"    kind=Kind.{kind_of(method)},"
         yield ")"
 
 
 def render_base(service: ServiceDescriptorProto, comments: Comments, place: int) -> Iterator[str]:
     yield f"\n\nclass {service.name}Base(abc.ABC):"
     yield from docstring(comments.get((SERVICE_FIELD, place), ""), "    ")
-    for index, method in unary_methods(service):
+    for index, method in enumerate(service.method):
         yield "\n    @abc.abstractmethod"
-        yield f"    async def {snake_case(method.name)}("
-        yield f"        self, request: {message_name(method.input_type)}, context: Context"
-        yield f"    ) -> {message_name(method.output_type)}:"
+        request, reply = message_name(method.input_type), message_name(method.output_type)
+        taken = f"requests: AsyncIterator[{request}]" if method.client_streaming else f"request: {request}"
+        # An async generator function is called, and only its iterator awaited.
+        start, result = ("def", f"AsyncIterator[{reply}]") if method.server_streaming else ("async def", reply)
+        yield f"    {start} {snake_case(method.name)}("
+        yield f"        self, {taken}, context: Context"
+        yield f"    ) -> {result}:"
         yield from docstring(comments.get((SERVICE_FIELD, place, METHOD_FIELD, index)) or "Answer one call.", " " * 8)
     yield "\n    def register(self, handlers: Handlers) -> None:"
-    for _, method in unary_methods(service):
+    for method in service.method:
         yield f"        handlers.add({constant_name(service, method)}, self.{snake_case(method.name)})"
 
 
@@ -89,12 +95,29 @@ def render_stub(service: ServiceDescriptorProto, comments: Comments, place: int)
     yield f"\n\nclass {service.name}Stub:"
     yield from docstring(comments.get((SERVICE_FIELD, place), ""), "    ")
     yield "\n    def __init__(self, channel: Channel) -> None:\n        self._channel = channel"
-    for index, method in unary_methods(service):
-        yield f"\n    async def {snake_case(method.name)}("
-        yield f"        self, request: {message_name(method.input_type)}, context: Context | None = None"
-        yield f"    ) -> {message_name(method.output_type)}:"
+    for index, method in enumerate(service.method):
+        request, reply = message_name(method.input_type), message_name(method.output_type)
+        name, taken = ("requests", f"Many[{request}]") if method.client_streaming else ("request", request)
+        start, result = ("def", f"Stream[{reply}]") if method.server_streaming else ("async def", reply)
+        yield f"\n    {start} {snake_case(method.name)}("
+        yield f"        self, {name}: {taken}, context: Context | None = None"
+        yield f"    ) -> {result}:"
         yield from docstring(comments.get((SERVICE_FIELD, place, METHOD_FIELD, index), ""), " " * 8)
-        yield f"        return await self._channel.call({constant_name(service, method)}, request, context)"
+        verb, waits = CALLS[kind_of(method)], "" if method.server_streaming else "await "
+        yield f"        return {waits}self._channel.{verb}({constant_name(service, method)}, {name}, context)"
+
+
+def render_imports(file: FileDescriptorProto) -> Iterator[str]:
+    methods = [method for service in file.service for method in service.method]
+    kinds = {kind_of(method) for method in methods}
+    yield "\nimport abc"
+    if kinds - {"UNARY"}:
+        yield "from collections.abc import AsyncIterator"
+    yield f"\nfrom recmesh.rpc.call import Context, Handlers, {'Kind, ' if kinds - {'UNARY'} else ''}Method"
+    names = ["Channel"]
+    names += ["Many"] if any(method.client_streaming for method in methods) else []
+    names += ["Stream"] if any(method.server_streaming for method in methods) else []
+    yield f"from recmesh.rpc.channel import {', '.join(names)}"
 
 
 def render(file: FileDescriptorProto) -> str:
@@ -104,8 +127,7 @@ def render(file: FileDescriptorProto) -> str:
         f"# Generated by proto/protoc_gen_rpc.py from {file.name}. Do not edit.",
         f'"""Typed stubs and service bases of {file.package}, from {file.name}."""',
         "\nfrom __future__ import annotations",
-        "\nimport abc",
-        "\nfrom recmesh.rpc.call import Channel, Context, Handlers, Method",
+        *render_imports(file),
         f"from {package} import {module} as pb",
     ]
     for place, service in enumerate(file.service):

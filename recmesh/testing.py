@@ -109,7 +109,7 @@ class MemoryTransport:
         self.written = bytearray()
         self.closed = False  # after what was written
         self.aborted = False
-        self.room = 1 << 30  # a test lowers it to be a socket that takes no more, and calls `on_room` when it does again
+        self.room = 1 << 30  # lowered by a test to be a socket that takes no more; `on_room` when it does again
         self.on_room: Callable[[], object] = lambda: None
 
     def write(self, data: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from recmesh.rpc import Method, Origin, Processed, RpcError, Status
+from recmesh.rpc import Method, Origin, Processed, RpcError, Status, StreamLeft
 
 UNTOUCHED: Final = frozenset({Processed.NOT_SENT, Processed.REFUSED})
 """No handler saw the call, so that repeating it is safe whatever the method does."""
@@ -55,4 +55,4 @@ def code_of(outcome: BaseException | None) -> str:
 def is_cancel(error: BaseException) -> bool:
     """Whether this is how a loop ends a coroutine whose result nobody wants."""
     # Twisted and asyncio each have a CancelledError of their own, and a policy knows neither.
-    return isinstance(error, GeneratorExit) or type(error).__name__ == "CancelledError"
+    return isinstance(error, GeneratorExit | StreamLeft) or type(error).__name__ == "CancelledError"

@@ -61,7 +61,12 @@ class Process:
         self.clock = tx.Clock(reactor)
         self.registry = Registry()
         self.health = Health()
+        self._drains: list[Callable[[], object]] = []
         self._releases: list[Callable[[], Awaitable[None]]] = []
+
+    def on_drain(self, then: Callable[[], object]) -> None:
+        """`then` is called when the process begins to stop: what would never end by itself ends its streams."""
+        self._drains.append(then)
 
     def on_stop(self, release: Callable[[], Awaitable[None]]) -> None:
         """`release` is awaited when no call is left; what was added last goes first."""
@@ -165,6 +170,8 @@ class Life(Generic[S]):
     async def _drain(self, server: tx.Server) -> None:
         self._log.info("draining", in_flight=server.in_flight, grace=self._settings.drain_grace)
         self._process.health.stop("draining")
+        for each in self._process._drains:
+            each()
         await server.drain(self._settings.drain_grace, self._settings.drain_accept)
         await server.close()
         self._log.info("stopped")

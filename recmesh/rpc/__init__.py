@@ -13,7 +13,7 @@ tx_clock, tx_transport, outlet, steps
 """
 
 from recmesh.rpc.call import Call, Context, Filter, Handlers, Kind, Method, Service, stack
-from recmesh.rpc.channel import Channel, Many, Stream
+from recmesh.rpc.channel import Channel, Many, Stream, StreamLeft
 from recmesh.rpc.clock import Clock
 from recmesh.rpc.scope import shield
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
@@ -34,6 +34,7 @@ __all__ = [
     "Service",
     "Status",
     "Stream",
+    "StreamLeft",
     "shield",
     "stack",
 ]

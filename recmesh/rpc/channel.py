@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Generator, Iterable
+from inspect import CORO_CREATED, getcoroutinestate
 from types import TracebackType, coroutine
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -14,6 +15,10 @@ from recmesh.rpc.status import RpcError, Status
 
 T = TypeVar("T")
 Many: TypeAlias = AsyncIterable[T] | Iterable[T]
+
+
+class StreamLeft(BaseException):
+    """Raised where a service waits, when the reader of its replies has left."""
 
 
 class Channel:
@@ -64,9 +69,22 @@ class Stream(Generic[Rep]):
         raise RpcError(Status.INTERNAL, f"{self._path} was answered with a {type(message).__name__}")
 
     async def aclose(self) -> None:
+        self._leave()
+
+    def __del__(self) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         work, self._work = self._work, None
-        if work is not None:
-            work.close()
+        if work is None:
+            return
+        try:
+            if getcoroutinestate(work) != CORO_CREATED:
+                # Not GeneratorExit: up to Python 3.12 that does not reach an async generator that is awaited.
+                work.throw(StreamLeft())
+        except (StreamLeft, StopIteration, RpcError):
+            return
+        work.close()
 
     async def __aenter__(self) -> Stream[Rep]:
         return self
@@ -93,6 +111,9 @@ class Stream(Generic[Rep]):
                 value = failure = None
                 try:
                     value = yield awaited
+                except GeneratorExit:
+                    self._leave()
+                    raise
                 except BaseException as error:  # of what was awaited, or the reader's own cancellation
                     failure = error
         except StopIteration:

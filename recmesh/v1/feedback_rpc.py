@@ -59,6 +59,7 @@ class FeedbackBase(abc.ABC):
     ) -> pb.HistoryResponse:
         """A user's history."""
 
+    @abc.abstractmethod
     def subscribe(
         self, request: pb.SubscribeRequest, context: Context
     ) -> AsyncIterator[pb.SubscribeResponse]:

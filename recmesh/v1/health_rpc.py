@@ -37,6 +37,7 @@ class HealthBase(abc.ABC):
     ) -> pb.HealthCheckResponse:
         """The state now; NOT_FOUND for a service the process does not know. The empty name is the process itself."""
 
+    @abc.abstractmethod
     def watch(
         self, request: pb.HealthCheckRequest, context: Context
     ) -> AsyncIterator[pb.HealthCheckResponse]:

@@ -149,6 +149,7 @@ class RecommenderBase(abc.ABC):
     ) -> pb.StatusResponse:
         """How the mesh is: versions, endpoints and their state."""
 
+    @abc.abstractmethod
     def watch(
         self, request: pb.WatchRequest, context: Context
     ) -> AsyncIterator[pb.RecommendResponse]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from models.histories import SEEN_LIMIT
 from recmesh.ops.process import Process, Serving
-from recmesh.rpc.call import Context
+from recmesh.rpc import Context, RpcError, Status
 from recmesh.v1 import feedback_pb2 as pb
 from recmesh.v1.feedback_rpc import FeedbackBase
 from services.common.checks import check_id, invalid, up_to
@@ -23,6 +23,9 @@ from services.feedback.history import MOST_READ, Past, UserHistory, user_history
 from services.feedback.settings import Settings
 from services.feedback.store import EventStore, UserEvents
 
+SUBSCRIBED_AT_ONCE: Final = 100  # events read for one subscriber before others have their turn
+LARGEST_OFFSET: Final = 2**63 - 1  # what SQLite stores
+ONLY_NEW: Final = 2**64 - 1  # as an offset: the contract's
 READ_INLINE: Final = 500  # events of a user: more take over 2 ms to read and add up
 REVIEWS_INLINE: Final = 2_048  # characters of reviews whose opinion is not known yet: more take over 2 ms to read
 EVENT_BYTES: Final = 1 << 20  # of the events of one answer: with the largest history it stays below a message's limit
@@ -38,6 +41,7 @@ class Feedback(FeedbackBase):
         self._versions = versions
         self._workers = workers
         self._now = now
+        self._stopped = False
 
     async def append(self, request: pb.AppendRequest, context: Context) -> pb.AppendResponse:
         events = received(request.events, self._now())
@@ -57,6 +61,27 @@ class Feedback(FeedbackBase):
             events=up_to(EVENT_BYTES, (event.message() for event in answer.events)),
             known=answer.known,
         )
+
+    async def subscribe(self, request: pb.SubscribeRequest, context: Context) -> AsyncIterator[pb.SubscribeResponse]:
+        offset = request.after_offset
+        if offset == ONLY_NEW:
+            offset = self._store.newest()
+            yield pb.SubscribeResponse(offset=offset)
+        elif offset > LARGEST_OFFSET:
+            raise invalid("after_offset", f"an offset is at most {LARGEST_OFFSET}")
+        while True:
+            page = self._store.after(offset, SUBSCRIBED_AT_ONCE)
+            for offset, event in page:
+                yield pb.SubscribeResponse(offset=offset, event=event.message())
+            if self._stopped:
+                raise RpcError(Status.UNAVAILABLE, "this process stops; go on after the last offset elsewhere")
+            if not page:
+                await self._store.appended.heard()
+
+    def stop(self) -> None:
+        """Ends the subscriptions."""
+        self._stopped = True
+        self._store.appended.ring()
 
     async def delete_user(self, request: pb.DeleteUserEventsRequest, context: Context) -> pb.DeleteUserEventsResponse:
         check_id("user_id", request.user_id)
@@ -91,4 +116,6 @@ async def start(process: Process, settings: Settings) -> Serving:
     waiting.ask(lambda: store.writer.rows)
     written = process.registry.counter("recmesh_feedback_transactions_total", "Transactions written to disk.")
     written.ask(lambda: store.writer.transactions)
-    return serving(process, settings, "Feedback", Feedback(store, versions, workers), Models(versions))
+    feedback = Feedback(store, versions, workers)
+    process.on_drain(feedback.stop)
+    return serving(process, settings, "Feedback", feedback, Models(versions))

@@ -10,6 +10,7 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
+from recmesh.ops.bell import Bell
 from services.common.sqlite import Connection, GroupWriter, InReactor, connect, reading
 from services.feedback.events import Event
 
@@ -36,6 +37,8 @@ CREATE TABLE forgotten (user_id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWI
 
 APPEND: Final = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"
 OF_USER: Final = "SELECT * FROM events WHERE user_id = ? ORDER BY timestamp DESC, offset DESC LIMIT ?"
+AFTER: Final = "SELECT * FROM events WHERE offset > ? ORDER BY offset LIMIT ?"
+NEWEST: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
 ALL: Final = "SELECT * FROM events ORDER BY offset"
 
 
@@ -55,6 +58,7 @@ class EventStore:
         self.writer = GroupWriter(connect(self.path, SCHEMA, APPLICATION), in_reactor)
         self.writer.start()
         self._reader = self.reader()
+        self.appended = Bell()  # rings when events are on disk
 
     def reader(self) -> Connection:
         """A connection of one's own, for another thread than the reactor's."""
@@ -63,11 +67,22 @@ class EventStore:
     def append(self, events: Sequence[Event]) -> Deferred[int]:
         """How many of the events were not stored before."""
         size = sum(ROW_BYTES + 4 * len(event.text) for event in events)
-        return self.writer.write(partial(_append, events), rows=len(events), size=size)
+        return self.writer.write(partial(_append, events), rows=len(events), size=size).addCallback(self._appended)
 
     def delete_user(self, user_id: str, now: float) -> Deferred[int]:
         """Erases a user's events, remembers that the user is to be forgotten, and gives the number of events."""
         return self.writer.write(partial(_delete_user, user_id, now), erases=True)
+
+    def after(self, offset: int, limit: int) -> list[tuple[int, Event]]:
+        """The first `limit` events after an offset, each with its own."""
+        with reading(self.writer.trouble):
+            return [(row[0], Event(*row[1:])) for row in self._reader.execute(AFTER, (offset, limit))]
+
+    def newest(self) -> int:
+        """The offset of the event that was stored last; 0 before the first."""
+        with reading(self.writer.trouble):
+            row = self._reader.execute(NEWEST).fetchone()
+        return row[0] if row is not None else 0
 
     def of_user(self, user_id: str, limit: int, reader: Connection | None = None) -> UserEvents:
         """The newest `limit` events."""
@@ -81,6 +96,11 @@ class EventStore:
                 if reader.in_transaction:  # left open, it would fail every reading after this one
                     reader.execute("ROLLBACK")
         return UserEvents(events, forgotten is not None)
+
+    def _appended(self, number: int) -> int:
+        if number:
+            self.appended.ring()
+        return number
 
     async def close(self) -> None:
         await self.writer.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -54,6 +54,9 @@ class FakeGateway(RecommenderBase):
         if request.user_id == "unread":
             reply.degraded.append("feedback")
         return reply
+
+    async def watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.RecommendResponse]:
+        yield await self.recommend(request.request, context)
 
     async def similar_items(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:
         self.requests.append(request)

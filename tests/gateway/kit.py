@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -22,11 +22,12 @@ from gateway.versions import Versions
 from models.blend import Blend
 from recmesh.mesh.endpoints import Connections, Surroundings
 from recmesh.mesh.resolver import EndpointAddress
+from recmesh.ops.bell import Bell
 from recmesh.ops.health import Health
 from recmesh.ops.log import Logger
 from recmesh.ops.registry import Registry
 from recmesh.rpc import Call, Channel, Context, Handlers, Processed, RpcError, Status, tx
-from recmesh.v1 import embedding_pb2, feedback_pb2, models_pb2, ranking_pb2, retrieval_pb2
+from recmesh.v1 import common_pb2, embedding_pb2, feedback_pb2, models_pb2, ranking_pb2, retrieval_pb2
 from recmesh.v1.common_pb2 import History, Item, SourceScores
 from recmesh.v1.embedding_rpc import EmbeddingBase
 from recmesh.v1.feedback_rpc import FeedbackBase
@@ -117,6 +118,10 @@ class FakeEmbedding(EmbeddingBase):
 
 class FakeFeedback(FeedbackBase):
     def __init__(self) -> None:
+        self.happened = Bell()
+        self.told: list[common_pb2.Event] = []
+        self.fail = False
+        self.subscribers = 0
         self.histories: dict[str, History] = {}
         self.events: list[feedback_pb2.AppendRequest] = []
         self.past: dict[str, feedback_pb2.HistoryResponse] = {}
@@ -132,6 +137,23 @@ class FakeFeedback(FeedbackBase):
             return self.past[request.user_id]
         history = self.histories.get(request.user_id)
         return feedback_pb2.HistoryResponse(history=history, known=history is not None)
+
+    async def subscribe(
+        self, request: feedback_pb2.SubscribeRequest, context: Context
+    ) -> AsyncIterator[feedback_pb2.SubscribeResponse]:
+        place = len(self.told) if request.after_offset == 2**64 - 1 else request.after_offset
+        self.subscribers += 1
+        try:
+            if request.after_offset == 2**64 - 1:
+                yield feedback_pb2.SubscribeResponse(offset=place)
+            while not self.fail:
+                for event in self.told[place:]:
+                    place += 1
+                    yield feedback_pb2.SubscribeResponse(offset=place, event=event)
+                await self.happened.heard()
+            raise DOWN
+        finally:
+            self.subscribers -= 1
 
     async def delete_user(
         self, request: feedback_pb2.DeleteUserEventsRequest, context: Context
@@ -309,6 +331,8 @@ class Wire:
         if self.fails:
             raise self.fails
         request = call.method.request.FromString(call.request.SerializeToString())
+        if call.streams:
+            return await self.handlers(call)
         reply = await self.handlers(replace(call, request=request))
         decoded: Message = call.method.reply.FromString(reply.SerializeToString())
         return decoded
@@ -367,7 +391,8 @@ class Mesh:
         self.quality = Quality(clock, self.settings.quality_target, self.settings.quality_least, lambda: self.full)
         given = Environment(clock, lambda: NOW, rng, lambda stage, error: self.away.append(stage), self.quality)
         handlers = Handlers()
-        Recommender(self.settings, self.upstreams, self.versions, given).register(handlers)
+        self.gateway = Recommender(self.settings, self.upstreams, self.versions, given)
+        self.gateway.register(handlers)
         self.ask = RecommenderStub(Channel(Wire(handlers, tx.Clock(self.clock))))
 
     def _connect(self, endpoint: EndpointAddress) -> Wire:

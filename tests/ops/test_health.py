@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from recmesh.ops.health import Health
 from recmesh.rpc import Channel, Handlers
 from recmesh.rpc.status import RpcError, Status
+from recmesh.testing import begin
 from recmesh.v1 import health_pb2 as pb
 from recmesh.v1.health_rpc import HealthStub
 
@@ -39,3 +40,23 @@ def test_an_unknown_service_is_not_found() -> None:
     with pytest.raises(RpcError) as caught:
         check(Health(), "recmesh.v1.Nothing")
     assert caught.value.status is Status.NOT_FOUND
+
+
+def test_a_watch_tells_every_change_and_ends_with_the_process() -> None:
+    health, handlers = Health(), Handlers()
+    health.register(handlers)
+    seen = list[int]()
+
+    async def watch(service: str) -> None:
+        async for each in HealthStub(Channel(handlers)).watch(pb.HealthCheckRequest(service=service)):
+            seen.append(each.status)
+
+    states = pb.HealthCheckResponse
+    watching = begin(watch("recmesh.v1.Ranking"))
+    assert seen == [states.SERVICE_UNKNOWN]
+    health.serve(["recmesh.v1.Ranking"])
+    assert seen[1:] == [states.SERVING]
+    health.serve(["recmesh.v1.Ranking"])
+    assert len(seen) == 2 and not watching.done
+    health.stop("draining")
+    assert seen[2:] == [states.NOT_SERVING] and watching.done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -48,6 +48,9 @@ class Health(HealthBase):
         elif request.service == "wrong":
             return pb.HealthCheckRequest()  # type: ignore[return-value]
         return SERVING
+
+    async def watch(self, request: pb.HealthCheckRequest, context: Context) -> AsyncIterator[pb.HealthCheckResponse]:
+        yield await self.check(request, context)
 
     async def _wait(self) -> None:
         waiting: Deferred[None] = Deferred()

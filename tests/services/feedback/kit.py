@@ -27,7 +27,8 @@ class Service:
         self.versions = Versions(bundle, Past.of, workers_at_once())
         self.turning.result(self.versions.open())
         handlers = Handlers()
-        Feedback(self.store, self.versions, workers_at_once(), lambda: NOW).register(handlers)
+        self.feedback = Feedback(self.store, self.versions, workers_at_once(), lambda: NOW)
+        self.feedback.register(handlers)
         self.stub = FeedbackStub(Channel(handlers))
 
     def append(self, *events: Event) -> tuple[int, int]:
