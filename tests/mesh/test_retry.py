@@ -272,7 +272,7 @@ def test_r05_a_dead_leaf_under_three_hops_is_not_asked_27_times() -> None:
     for each in calls:
         with pytest.raises(RpcError, match="UNAVAILABLE: scheduled"):
             each.result()
-    assert len(calls) < leaf.attempts <= 1.4 * len(calls)
+    assert len(calls) < leaf.attempts <= 1.2 * len(calls)  # 1.4 where each hop kept to its budget alone
     for each in (leaf, middle, outer, caller):
         each.assert_quiet()
 
