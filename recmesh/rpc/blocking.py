@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from recmesh.rpc.address import split_address
+from recmesh.rpc.address import split_address, unix_path
 from recmesh.rpc.blocking_line import Exchange, Line, Outcome
 from recmesh.rpc.call import ENDED, Call, Rep
 from recmesh.rpc.channel import Stream
@@ -25,6 +25,9 @@ from recmesh.rpc.frames import DEFAULTS, Limits
 from recmesh.rpc.headers import check, decoded, reply_of
 from recmesh.rpc.session_client import ClientSession, unsent
 from recmesh.rpc.status import RpcError, Status
+from recmesh.rpc.tls import Tls, TlsError
+from recmesh.rpc.tls_files import Identity, identity_of
+from recmesh.rpc.tls_stream import check_peer
 from recmesh.wire.v1 import wire_pb2 as wire
 
 T = TypeVar("T")
@@ -100,7 +103,11 @@ class Clock:
 
 
 class Endpoint:
-    """Is a Service: a call returns when it is answered. One call at a time; threads take an Endpoint each."""
+    """Is a Service: a call returns when it is answered. One call at a time; threads take an Endpoint each.
+
+    The address is "host:port" or "unix:/path"; ValueError for anything else. A stream is read as its loop goes on, and
+    other calls may be made in between.
+    """
 
     def __init__(
         self,
@@ -109,9 +116,12 @@ class Endpoint:
         limits: Limits = DEFAULTS,
         node_id: str = "",
         connect_timeout: float = CONNECT_TIMEOUT,
+        tls: Tls | Identity | None = None,
     ) -> None:
         self.address = address
-        self._host, self._port = split_address(address)
+        self._path = unix_path(address)
+        self._host, self._port = ("", 0) if self._path else split_address(address)
+        self._identity = identity_of(tls, server=False)
         self._limits = limits
         self._node_id = node_id
         self._connect_timeout = connect_timeout
@@ -205,13 +215,34 @@ class Endpoint:
             raise unsent(Status.DEADLINE_EXCEEDED, "the deadline had passed before the call was sent")
         timeout = self._connect_timeout if left is None else min(left, self._connect_timeout)
         try:
-            sock = socket.create_connection((self._host, self._port), timeout)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return sock
+            return self._connect(timeout)
         except TimeoutError:
             if timeout == left:
                 raise unsent(Status.DEADLINE_EXCEEDED, f"no connection to {self.address} by the deadline") from None
             message = f"{self.address} cannot be reached: no connection within {timeout:g} s"
             raise unsent(Status.UNAVAILABLE, message) from None
-        except OSError as error:
+        except (OSError, TlsError) as error:
             raise unsent(Status.UNAVAILABLE, f"{self.address} cannot be reached: {error}") from None
+
+    def _connect(self, timeout: float) -> socket.socket:
+        if self._path:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        else:
+            sock = socket.create_connection((self._host, self._port), timeout)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            sock.settimeout(timeout)
+            if self._path:
+                sock.connect(self._path)
+            if self._identity is None:
+                return sock
+            secure = self._identity.context().wrap_socket(sock, server_hostname=self._host or None)
+        except BaseException:
+            sock.close()
+            raise
+        try:
+            check_peer(self._identity, secure)
+        except TlsError:
+            secure.close()
+            raise
+        return secure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -104,7 +105,7 @@ class Line:
                 if not data:
                     break
                 self._take(data, time.monotonic() + LEAVE_TIMEOUT)
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantReadError):
             if self.session.takes_calls:
                 return True
             self._drop_if_done()

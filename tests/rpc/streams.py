@@ -56,12 +56,14 @@ class Test:
 
     async def join(self, requests: AsyncIterator[BytesValue], context: Context) -> BytesValue:
         self.contexts.append(context)
+        got = list[bytes]()
         try:
             await self._pause()
             if self.reads:
                 async for each in requests:
-                    self.got.append(each.value)
-            return BytesValue(value=b"".join(self.got))
+                    got.append(each.value)
+            self.got += got
+            return BytesValue(value=b"".join(got))
         finally:
             self.ended += 1
 
