@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -83,7 +83,12 @@ class End:
         self.unread.rotate(place)
 
 
-SIZES = st.one_of(st.integers(0, 2_000), st.integers(60_000, 70_000), st.integers(0, LIMITS.max_message))
+SIZES = st.builds(  # around a frame, a window and the most
+    lambda about, more: min(about + more, LIMITS.max_message),
+    st.sampled_from((0, 60_000, 65_535, DEFAULT_CALL_WINDOW - 1_000, 400_000, LIMITS.max_message)),
+    st.integers(0, 2_000),
+)
+PIECES = st.one_of(st.integers(1, 40), st.sampled_from((1_000, 70_000, 1 << 20)))
 
 
 class Windows(RuleBasedStateMachine):
@@ -167,12 +172,12 @@ class Windows(RuleBasedStateMachine):
             self.replies[call_id].append(message)
         self.far.line += self.answerer.status(call_id, OK, message)
 
-    @rule(of_caller=st.booleans(), most=st.integers(1, 1 << 20))
+    @rule(of_caller=st.booleans(), most=st.sampled_from((1, 100_000, EVERYTHING)))
     def pull(self, of_caller: bool, most: int) -> None:
         end = self.near if of_caller else self.far
         end.line += end.session.pull(most)
 
-    @rule(upwards=st.booleans(), size=st.one_of(st.integers(1, 40), st.integers(1, 1 << 20)))
+    @rule(upwards=st.booleans(), size=PIECES)
     def carry(self, upwards: bool, size: int) -> None:
         source, to = (self.near, self.far) if upwards else (self.far, self.near)
         data = bytes(source.line[:size])
@@ -229,7 +234,12 @@ class Windows(RuleBasedStateMachine):
 
 
 TestWindows = Windows.TestCase
-TestWindows.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestWindows.settings = settings(
+    max_examples=60,
+    stateful_step_count=60,
+    deadline=None,
+    phases=(Phase.reuse, Phase.generate),  # to make such a failure small takes minutes
+)
 
 
 # What the model found, and what it is too small to find.
@@ -265,3 +275,19 @@ def test_a_stream_that_fails_inside_a_message_hands_none_of_it_on() -> None:
     assert whole == MessageReceived(1, b"whole")
     assert isinstance(ended, StatusReceived) and ended.status.code == Status.DEADLINE_EXCEEDED
     assert session.held == 0
+
+
+def test_a_stream_that_nobody_reads_stops_after_a_message_and_a_window() -> None:
+    near, far = ClientSession(LIMITS), End(ServerSession(LIMITS))
+    near.receive(far.session.hello(), 0.0)
+    call_id, data = near.call(header(Kind.CLIENT_STREAM), b"", Kind.CLIENT_STREAM)
+    line = near.hello() + data
+    for _ in range(20):
+        line += near.message(call_id, b"x" * LIMITS.max_message)
+    while line:
+        far.line.clear()
+        far.hear(line)
+        near.receive(bytes(far.line), 0.0)
+        line = near.pull(EVERYTHING)
+    held = far.session.held + far.waiting
+    assert LIMITS.max_message <= far.waiting and held <= LIMITS.max_message + DEFAULT_CALL_WINDOW
