@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from recmesh import __version__
 from recmesh.ops import log
 from recmesh.ops.admin import Admin
+from recmesh.ops.certificates import certificates
 from recmesh.ops.health import Health
 from recmesh.ops.registry import Registry
 from recmesh.ops.settings import ProcessSettings, SettingsError, load
@@ -61,8 +62,15 @@ class Process:
         self.clock = tx.Clock(reactor)
         self.registry = Registry()
         self.health = Health()
+        self.certificates = certificates(settings)
         self._drains: list[Callable[[], object]] = []
         self._releases: list[Callable[[], Awaitable[None]]] = []
+
+    def endpoint(self, address: str) -> tx.Endpoint:
+        """To another process; closed when this one stops."""
+        endpoint = tx.Endpoint(self.reactor, address, node_id=self.name, tls=self.certificates.client)
+        self.on_stop(endpoint.close)
+        return endpoint
 
     def on_drain(self, then: Callable[[], object]) -> None:
         """`then` is called when the process begins to stop: what would never end by itself ends its streams."""
@@ -146,7 +154,13 @@ class Life(Generic[S]):
         process.health.register(serving.handlers)
         try:
             server = await tx.listen(
-                process.reactor, settings.listen, serving.handlers, filters=serving.filters, node_id=process.name
+                process.reactor,
+                settings.listen,
+                serving.handlers,
+                filters=serving.filters,
+                node_id=process.name,
+                connections=tx.ConnectionLimits(most=settings.most_connections, max_age=settings.connection_age),
+                tls=process.certificates.server,
             )
         except CannotListenError as error:
             raise _taken(settings.listen, "listen", error) from error
@@ -185,7 +199,7 @@ def run(program: str, settings: type[S], start: Start[S], arguments: Sequence[st
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
-    reactor.seconds = time.monotonic  # the wall clock is set back and forth; timers must not follow it
+    tx.use_monotonic_clock(reactor)
     options = _parse(program, arguments)
     try:
         told = load(settings, options.config, os.environ)
@@ -193,7 +207,10 @@ def run(program: str, settings: type[S], start: Start[S], arguments: Sequence[st
         _refuse(program, error)
     log.setup(told.log, told.log_level, told.node_id or program)
     log.adopt_twisted()
-    process = Process(program, reactor, told)
+    try:
+        process = Process(program, reactor, told)
+    except SettingsError as error:
+        _refuse(program, error)
     sys.exit(_until_stopped(program, reactor, Life(process, told, start, _print)))
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar, cast, get_type_hints
 
 from recmesh.ops import values
 from recmesh.rpc.address import join_address, split_address
+from recmesh.rpc.tls import Tls
 
 T = TypeVar("T")
 
@@ -42,6 +43,18 @@ class ProcessSettings:
     access_log_share: float = 0.01  # the share of successful calls that are logged; failures are, within bounds
     drain_accept: float = 5.0  # seconds calls are still accepted once asked to stop: callers need to hear of it
     drain_grace: float = 20.0  # seconds calls under way may then take; in all within Kubernetes' 30
+    most_connections: int = 10_000  # of callers; each needs a file descriptor
+    connection_age: float = 600.0  # seconds until a caller is asked to connect anew, and so meets what has changed
+    # PEM files, all or none: with them every connection, in or out, is TLS with a certificate at each end.
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_authorities: str = ""
+    tls_peers: tuple[
+        str, ...
+    ] = ()  # SPIFFE ids or trust domains of the processes it calls; none: their host names count
+    # Who may call what, each a principal and then methods, with a star at the end of either or none:
+    # ["spiffe://mesh/gateway", "/recmesh.v1.Ranking/*"]. None: whoever the authorities have signed may call everything.
+    allow: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         check_address("listen", self.listen)
@@ -51,6 +64,33 @@ class ProcessSettings:
         check_range("access_log_share", self.access_log_share, 0.0, 1.0)
         check_range("drain_accept", self.drain_accept, 0.0, 600.0)
         check_range("drain_grace", self.drain_grace, 0.0, 600.0)
+        check_range("most_connections", self.most_connections, 1, 1_000_000)
+        check_range("connection_age", self.connection_age, 1.0, 86_400.0)
+        self._check_tls()
+        self._check_allow()
+
+    def _check_allow(self) -> None:
+        if self.allow and not self.tls_certificate:
+            raise ValueError(
+                "allow goes by the certificates of callers; give tls_certificate, tls_key, tls_authorities"
+            )
+        for rule in self.allow:
+            if len(rule) < 2 or any("*" in each[:-1] or not each for each in rule):
+                raise ValueError(
+                    f"allow has {list(rule)}; write a principal and then methods, a star at the end of each or none"
+                )
+
+    def _check_tls(self) -> None:
+        files = {key: getattr(self, key) for key in ("tls_certificate", "tls_key", "tls_authorities")}
+        missing = [key for key, path in files.items() if not path]
+        if missing and any(files.values()):
+            raise ValueError(f"{missing[0]} is missing; give {', '.join(files)} or none of them")
+        if missing and self.tls_peers:
+            raise ValueError(f"tls_peers is of no use without {', '.join(files)}")
+        try:
+            Tls(peers=self.tls_peers)
+        except ValueError as error:
+            raise ValueError(f"tls_peers: {error}") from None
 
     @property
     def admin_address(self) -> str:

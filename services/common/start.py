@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from models.bundle import Bundle, BundleError
+from recmesh.mesh.authorise import authorised
 from recmesh.mesh.door import USUAL, Admission, Bounds, door
 from recmesh.mesh.endpoints import Surroundings
 from recmesh.mesh.lag import Lag
@@ -71,4 +72,5 @@ def serving(process: Process, settings: ServiceSettings, name: str, service: Bas
     lag = Lag(process.clock)
     process.in_background("measuring how late it is", lag.watch())
     way_in = door(around, Logger("recmesh.access"), settings.admission, bounds, lag)
-    return Serving(handlers, (f"recmesh.v1.{name}", "recmesh.v1.Models"), way_in.filters)
+    filters = (*way_in.filters, *authorised(settings.allow))
+    return Serving(handlers, (f"recmesh.v1.{name}", "recmesh.v1.Models"), filters)

@@ -151,3 +151,32 @@ def test_any_unknown_table_is_a_settings_error(table: dict[str, object]) -> None
     environ.pop("RECMESH_LISTEN", None)
     with pytest.raises(SettingsError):
         load(Example, None, environ)
+
+
+TLS = 'tls_certificate = "a.crt"\ntls_key = "a.key"\ntls_authorities = "ca.pem"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            'tls_key = "a"\n',
+            "tls_certificate is missing; give tls_certificate, tls_key, tls_authorities or none of them",
+        ),
+        ('tls_peers = ["spiffe://mesh"]\n', "/example.toml:3: tls_peers is of no use without tls_certificate"),
+        (TLS + 'tls_peers = ["mesh"]\n', "'mesh' is no SPIFFE id; write spiffe://domain/name"),
+        (
+            'allow = [["spiffe://mesh/a", "*"]]\n',
+            "/example.toml:3: allow goes by the certificates of callers; give tls",
+        ),
+        (TLS + 'allow = [["spiffe://mesh/a"]]\n', "allow has ['spiffe://mesh/a']; write a principal and then methods"),
+        (TLS + 'allow = [["spiffe://*/a", "*"]]\n', "allow has ['spiffe://*/a', '*']; write a principal"),
+    ],
+)
+def test_half_of_what_tls_needs_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    assert message in refusal(tmp_path, LEAST + text)
+
+
+def test_who_may_call_what_can_be_a_variable(tmp_path: Path) -> None:
+    told = read(tmp_path, LEAST + TLS, RECMESH_ALLOW="spiffe://mesh/a,/x.Y/*;spiffe://mesh/b,/x.Y/Z,/x.Y/Z2")
+    assert told.allow == (("spiffe://mesh/a", "/x.Y/*"), ("spiffe://mesh/b", "/x.Y/Z", "/x.Y/Z2"))
