@@ -15,6 +15,7 @@ from recmesh.rpc.clock import Gate
 
 STANDING_SECONDS: Final = 0.1  # a queue that was empty within this time holds a burst
 STANDING_PATIENCE: Final = 0.005  # seconds; in a queue that stands
+STANDING_SHARE: Final = 0.25  # of the places in it; enough to take up each that is free, and most are refused cheaply
 
 
 class Waiting:
@@ -46,15 +47,10 @@ class Queue:
         return bool(self._waiting) and self._clock.seconds() - self._empty_at > STANDING_SECONDS
 
     def join(self, most: float, seconds: float) -> Waiting | None:
-        """A place in the queue for at most `seconds`; None where `most` wait already.
-
-        Where the newest goes first, one too many costs the oldest its place: it would not have had its turn.
-        """
+        """A place in the queue for at most `seconds`; None where `most` wait already, or few in a queue that stands."""
         stands, now = self.stands, self._clock.seconds()
-        if len(self._waiting) >= most:
-            if not stands:
-                return None
-            self._waiting.popleft().gate.open()
+        if len(self._waiting) >= (most * STANDING_SHARE if stands else most):
+            return None
         if not self._waiting:
             self._empty_at = now
         patience = min(seconds, STANDING_PATIENCE if stands else self._patience)
