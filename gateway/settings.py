@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
+from recmesh.mesh.backend import Policy
 from recmesh.mesh.door import USUAL, Admission
+from recmesh.mesh.ejection import EjectionPolicy
+from recmesh.mesh.target import KINDS, parse_target
 from recmesh.ops.settings import ProcessSettings, check_address, check_range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamSettings:
-    """Addresses, host:port, of the services behind the gateway."""
+    """Where the services behind the gateway are: addresses and sources of addresses."""
 
     embedding: tuple[str, ...]
     ranking: tuple[str, ...]
@@ -24,7 +28,7 @@ class UpstreamSettings:
             if not addresses:
                 raise ValueError(f"{key} names no address; write at least one host:port")
             for address in addresses:
-                check_address(key, address)
+                _check_target(key, address)
             if len(set(addresses)) < len(addresses):
                 raise ValueError(f"{key} names an address twice")
             for address in addresses:
@@ -39,6 +43,79 @@ class UpstreamSettings:
         yield "retrieval", tuple(address for shard in self.retrieval for address in shard)
 
 
+def _check_target(key: str, text: str) -> None:
+    try:
+        target = parse_target(text)
+    except ValueError as error:
+        if text.partition(":")[0] in KINDS:
+            raise ValueError(f"{key}: {error}") from None
+    else:
+        if target.kind != "static":
+            return
+    check_address(key, text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSettings:
+    """How one service is called."""
+
+    seconds: float | None = None  # for a call, retries included; None: call_seconds
+    attempt_seconds: float | None = None  # for one attempt
+    attempts: int | None = None
+    hedging: bool = True  # a second copy of a call that changes nothing and takes longer than 95 % of them
+    most_in_flight: int = 1_024
+    most_queued: int = 256
+    most_endpoints: int = 20
+    eject_in_a_row: int = 5
+    eject_least_success: float = 0.8
+    eject_least_results: int = 20
+    eject_seconds: float = 1.0
+    eject_most_seconds: float = 60.0
+    eject_most_share: float = 0.34
+    panic_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        for key, value in (("seconds", self.seconds), ("attempt_seconds", self.attempt_seconds)):
+            if value is not None:
+                check_range(key, value, 0.001, 3_600.0)
+        if self.attempts is not None:
+            check_range("attempts", self.attempts, 1, 10)
+        for key in ("most_in_flight", "most_endpoints", "eject_in_a_row", "eject_least_results"):
+            check_range(key, getattr(self, key), 1, 1_000_000)
+        check_range("most_queued", self.most_queued, 0, 1_000_000)
+        for key in ("eject_least_success", "eject_most_share", "panic_share"):
+            check_range(key, getattr(self, key), 0.0, 1.0)
+        check_range("eject_seconds", self.eject_seconds, 0.001, 3_600.0)
+        check_range("eject_most_seconds", self.eject_most_seconds, self.eject_seconds, 86_400.0)
+
+    def ejection(self) -> EjectionPolicy:
+        return EjectionPolicy(
+            self.eject_in_a_row,
+            self.eject_least_success,
+            self.eject_least_results,
+            self.eject_seconds,
+            self.eject_most_seconds,
+            most_share=self.eject_most_share,
+            panic_share=self.panic_share,
+        )
+
+
+USUAL_CALLS: Final = CallSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """How each service is called."""
+
+    embedding: CallSettings = USUAL_CALLS
+    ranking: CallSettings = USUAL_CALLS
+    feedback: CallSettings = USUAL_CALLS
+    retrieval: CallSettings = USUAL_CALLS
+
+
+ALL_USUAL: Final = Calls()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(ProcessSettings):
     """The gateway's settings."""
@@ -50,13 +127,14 @@ class Settings(ProcessSettings):
     longest_seconds: float = 30.0  # for any request
     call_seconds: float = 1.0  # for a call to another service, retries included
     attempt_seconds: float = 0.5  # for one attempt of it
-    attempts: int = 2
+    attempts: int = 3  # the first, one elsewhere, and one after a pause
     version_poll_seconds: float = 2.0  # how often the services are asked which bundles they have
     start_seconds: float = 30.0  # how long a start waits for services that do not answer yet
     trusted: tuple[str, ...] = ()  # principals whose criticality and x-recmesh- metadata are believed
     quality_target: float = 0.25  # seconds for 95 % of the pages; over it, and when full, each gets less work
     quality_least: float = 0.25  # of the candidates; 1: always all
     admission: Admission = USUAL
+    calls: Calls = ALL_USUAL
 
     def __post_init__(self) -> None:
         ProcessSettings.__post_init__(self)  # super() does not work in a slotted dataclass
@@ -68,3 +146,16 @@ class Settings(ProcessSettings):
         check_range("start_seconds", self.start_seconds, 0.0, 3_600.0)
         for key in ("usual_seconds", "longest_seconds", "call_seconds", "attempt_seconds", "version_poll_seconds"):
             check_range(key, getattr(self, key), 0.001, 3_600.0)
+
+    def policy(self, service: str) -> Policy:
+        told: CallSettings = getattr(self.calls, service)
+        return Policy(
+            told.seconds or self.call_seconds,
+            told.attempt_seconds or self.attempt_seconds,
+            attempts=told.attempts or self.attempts,
+            hedging=told.hedging,
+            most_in_flight=told.most_in_flight,
+            most_queued=told.most_queued,
+            most_endpoints=told.most_endpoints,
+            ejection=told.ejection(),
+        )

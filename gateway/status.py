@@ -36,7 +36,20 @@ class MeshStatus:
 
     def _upstream(self, backend: Backend) -> UpstreamStatus:
         endpoints = [self._endpoint(replica) for replica in backend.replicas]
-        return UpstreamStatus(service=backend.name, shard=backend.shard, endpoints=endpoints)
+        upstream, hedge = backend.upstream, backend.hedge
+        return UpstreamStatus(
+            service=backend.name,
+            shard=backend.shard,
+            endpoints=endpoints,
+            retry_budget=upstream.budget.level,
+            in_flight=upstream.breaker.in_flight,
+            limit=upstream.limit,
+            queued=upstream.breaker.queued,
+            throttle=upstream.throttle.probability,
+            hedges_sent=hedge.sent if hedge else 0,
+            hedges_won=hedge.won if hedge else 0,
+            panic=backend.endpoints.balancer.panic,
+        )
 
     def _endpoint(self, replica: Replica) -> EndpointStatus:
         return EndpointStatus(
@@ -47,6 +60,11 @@ class MeshStatus:
             failures=replica.failures,
             last_error=replica.last_error,
             last_error_age_seconds=self.clock.seconds() - replica.failed_at if replica.last_error else 0.0,
-            problem=self.versions.problem(replica.where.id),
-            bundle_versions=self.versions.reported(replica.where.id),
+            problem=self.versions.problem(replica),
+            bundle_versions=self.versions.reported(replica),
+            id=replica.where.id,
+            health=replica.health.state.value,
+            cause=replica.health.cause,
+            ejections=replica.health.ejections,
+            cost_seconds=replica.cost(self.clock.seconds()),
         )

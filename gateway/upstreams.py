@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.settings import Settings
-from recmesh.mesh.backend import Backend, Policy, backends
+from recmesh.mesh.backend import Backend, backends
 from recmesh.mesh.endpoints import Connections, Surroundings
 from recmesh.mesh.replica import Replica
-from recmesh.mesh.resolver import Static
+from recmesh.mesh.resolver import Resolver, Static
 from recmesh.mesh.timeout import Timeout
 from recmesh.rpc import Channel, stack
 from recmesh.v1.embedding_rpc import EmbeddingStub
@@ -41,7 +41,15 @@ class Shard:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.retrieval = RetrievalStub(Channel(backend))
-        self.replicas = [RetrievalStub(Channel(backend.only(each))) for each in backend.replicas]
+        self._stubs = dict[Replica, RetrievalStub]()
+
+    @property
+    def replicas(self) -> Sequence[RetrievalStub]:
+        self._stubs = {each: self._stubs.get(each) or self._stub(each) for each in self.backend.replicas}
+        return list(self._stubs.values())
+
+    def _stub(self, replica: Replica) -> RetrievalStub:
+        return RetrievalStub(Channel(self.backend.only(replica)))
 
     def __str__(self) -> str:
         addresses = ", ".join(replica.where.address for replica in self.backend.replicas)
@@ -51,12 +59,18 @@ class Shard:
 class Upstreams:
     """Typed stubs of every service, and the backends behind them for whoever wants to look."""
 
-    def __init__(self, settings: Settings, connections: Connections, given: Surroundings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        connections: Connections,
+        given: Surroundings,
+        resolve: Callable[[Sequence[Sequence[str]]], Resolver] = lambda shards: Static.of(*shards),
+    ) -> None:
+        """`resolve`: from what the settings say of each shard of a service."""
         self._clock, self._seconds = given.clock, settings.attempt_seconds
-        policy = Policy(settings.call_seconds, settings.attempt_seconds, attempts=settings.attempts)
 
         def to(name: str, *shards: Sequence[str]) -> tuple[Backend, ...]:
-            return backends(name, Static.of(*shards), connections, given, policy, len(shards))
+            return backends(name, resolve(shards), connections, given, settings.policy(name), len(shards))
 
         told = settings.upstreams
         (embedding,), (ranking,) = to("embedding", told.embedding), to("ranking", told.ranking)

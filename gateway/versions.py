@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.upstreams import Process, Upstreams
 from recmesh.mesh.criticality import Criticality
+from recmesh.mesh.replica import Replica
 from recmesh.ops.log import Logger
 from recmesh.rpc import Clock, Context, RpcError, Status
 from recmesh.v1.health_pb2 import HealthCheckRequest
@@ -38,22 +39,24 @@ class Versions:
     """
 
     def __init__(self, upstreams: Upstreams, clock: Clock, log: Logger) -> None:
+        self._upstreams = upstreams
         self._shards = len(upstreams.shards)
-        self._processes = tuple(upstreams.processes())
         self._clock = clock
         self._log = log
-        self._reports = {process.replica.where.id: Report() for process in self._processes}
+        self._processes: tuple[Process, ...] = ()
+        self._reports: Mapping[Replica, Report] = {}
+        self._look()
         self._refreshing = False
         self.current = ""
         """The version in service; empty: none is loaded everywhere."""
 
-    def reported(self, endpoint_id: str) -> list[str]:
+    def reported(self, replica: Replica) -> list[str]:
         """The versions of one process, newest first."""
-        return _newest_first(self._reports[endpoint_id].versions)
+        return _newest_first(self._report(replica).versions)
 
-    def problem(self, endpoint_id: str) -> str:
+    def problem(self, replica: Replica) -> str:
         """What is wrong with a process now; empty: nothing."""
-        report = self._reports[endpoint_id]
+        report = self._report(replica)
         if not report.answered:
             return f"does not answer: {report.error}" if report.error else "was not asked yet"
         return report.complaint
@@ -76,7 +79,7 @@ class Versions:
         after `seconds`."""
         end = self._clock.seconds() + seconds
         await self.poll()
-        while self._clock.seconds() < end and not all(report.answered for report in self._reports.values()):
+        while self._clock.seconds() < end and not self._all_answer():
             if self._every_backend_answers():
                 end = min(end, self._clock.seconds() + STRAGGLERS_SECONDS)
             await self._clock.sleep(START_POLL_SECONDS)
@@ -101,6 +104,7 @@ class Versions:
             self._refreshing = False
 
     async def poll(self) -> None:
+        self._look()
         for outcome in await self._clock.settled(*(self._ask(process) for process in self._processes)):
             if isinstance(outcome, Exception):
                 self._log.error("a process could not be asked", outcome)
@@ -111,7 +115,7 @@ class Versions:
             self.current = newest
 
     async def _ask(self, process: Process) -> None:
-        report = self._reports[process.replica.where.id]
+        report = self._report(process.replica)
         try:
             answer = await process.models.list(ListModelsRequest(), ASKING)
             await self._check_service(process)
@@ -150,9 +154,20 @@ class Versions:
             f"configuration has it as shard {expected[0]} of {expected[1]}"
         )
 
+    def _look(self) -> None:
+        """Which processes there are by now; one that left takes its report with it."""
+        self._processes = tuple(self._upstreams.processes())
+        self._reports = {each.replica: self._report(each.replica) for each in self._processes}
+
+    def _report(self, replica: Replica) -> Report:
+        return self._reports.get(replica) or Report()
+
+    def _all_answer(self) -> bool:
+        return self._every_backend_answers() and all(report.answered for report in self._reports.values())
+
     def _every_backend_answers(self) -> bool:
-        answering = {id(p.backend) for p in self._processes if self._reports[p.replica.where.id].answered}
-        return len(answering) == len({id(process.backend) for process in self._processes})
+        answering = {id(each.backend) for each in self._processes if self._report(each.replica).answered}
+        return len(answering) == len(self._upstreams.backends)
 
     def _everywhere(self) -> list[str]:
         heard = [report for report in self._reports.values() if report.heard]
@@ -161,10 +176,11 @@ class Versions:
 
     def _why_none(self) -> str:
         states = [f"{process.backend.name} {self._state_of(process)}" for process in self._processes]
+        states += [f"{each.name} has no known endpoint" for each in self._upstreams.backends if not each.replicas]
         return f"no bundle version is loaded by every service: {'; '.join(states)}"
 
     def _state_of(self, process: Process) -> str:
-        report = self._reports[process.replica.where.id]
+        report = self._report(process.replica)
         if report.complaint:
             return report.complaint
         if not report.answered:

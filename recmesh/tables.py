@@ -118,22 +118,51 @@ def status(given: values.MeshStatus, width: int | None = None) -> str:
         (
             f"{upstream.service} {upstream.shard}" if upstream.service == "retrieval" else upstream.service,
             endpoint.address,
-            endpoint.state,
+            endpoint.state if endpoint.health in ("", "healthy") else endpoint.health,
+            1000 * endpoint.cost_seconds,
             endpoint.in_flight,
             endpoint.calls,
             endpoint.failures,
+            endpoint.ejections,
             ", ".join(endpoint.bundle_versions),
             f"{duration(endpoint.last_error_age_seconds)} ago: {endpoint.last_error}" if endpoint.last_error else "",
         )
         for upstream in given.upstreams
         for endpoint in upstream.endpoints
     ]
-    heads = ("service", "address", "state", "in flight", "calls", "failed", "bundles", "last error")
+    heads = (
+        "service", "address", "state", "cost ms", "in flight", "calls", "failed", "ejected", "bundles", "last error",
+    )  # fmt: skip
     state = f"serving bundle {given.bundle_version}" if given.serving else "not serving"
     if not given.bundle_version:
         state += ": no bundle is loaded by every service"
     head = f"{state}, up for {duration(given.uptime_seconds)}, build {given.build}"
-    return "\n\n".join([head, table(heads, rows, width), *_problems(given)])
+    if 0.0 < given.quality < 1.0:
+        head += f", doing {given.quality:.0%} of the optional work"
+    return "\n\n".join([head, table(heads, rows, width), _calls(given, width), *_problems(given)])
+
+
+def _calls(given: values.MeshStatus, width: int | None) -> str:
+    """How the gateway's calls to each service go, its shards taken together."""
+    services: dict[str, list[values.UpstreamStatus]] = {}
+    for upstream in given.upstreams:
+        services.setdefault(upstream.service, []).append(upstream)
+    rows = [
+        (
+            service,
+            shards[0].in_flight,
+            shards[0].limit,
+            shards[0].queued,
+            shards[0].retry_budget,
+            sum(shard.hedges_sent for shard in shards),
+            sum(shard.hedges_won for shard in shards),
+            f"{shards[0].throttle:.0%}",
+            "yes" if any(shard.panic for shard in shards) else "",
+        )
+        for service, shards in services.items()
+    ]
+    heads = ("service", "in flight", "limit", "queued", "retry budget", "hedges", "won", "held back", "panic")
+    return table(heads, rows, width)
 
 
 def _problems(given: values.MeshStatus) -> list[str]:

@@ -308,10 +308,13 @@ def test_forget_says_what_was_erased(mesh: Mesh, capsys: pytest.CaptureFixture[s
 def test_status_prints_every_process(mesh: Mesh, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "serving bundle b1, up for 1.5 min, build 0.1.0",
+        "serving bundle b1, up for 1.5 min, build 0.1.0, doing 75% of the optional work",
         "",
-        "service      address         state  in flight  calls  failed  bundles  last error",
-        "retrieval 1  127.0.0.1:7200  ready          0  1,200       1  b1       2.5 min ago: reset",
+        "service      address         state      cost ms  in flight  calls  failed  ejected  bundles  last error",
+        "retrieval 1  127.0.0.1:7200  probation   12.500          0  1,200       1        2  b1       2.5 min ago: reset",
+        "",
+        "service    in flight  limit  queued  retry budget  hedges  won  held back  panic",
+        "retrieval          3  1,024       4        10.200      20    5  25%        yes",
         "",
         "wrong now:",
         "  retrieval 127.0.0.1:7200: does not answer",

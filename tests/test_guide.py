@@ -53,6 +53,8 @@ class GuideTest(TestCase):
             "items put": client.ItemsPut,
             "items delete": client.ItemsDeleted,
             "forget": client.UserDeleted,
+            "status": client.MeshStatus,
+            "of these, an upstream": client.UpstreamStatus,
             "of these, an endpoint": client.EndpointStatus,
         }.items():
             assert documented[command] == [field.name for field in fields(kind)], command

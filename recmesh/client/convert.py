@@ -198,11 +198,26 @@ def _event(message: common_pb2.Event) -> values.Event:
 
 
 def mesh_status(reply: pb.StatusResponse) -> values.MeshStatus:
-    upstreams = tuple(
-        values.UpstreamStatus(each.service, each.shard, tuple(_endpoint(one) for one in each.endpoints))
-        for each in reply.upstreams
+    upstreams = tuple(map(_upstream, reply.upstreams))
+    return values.MeshStatus(
+        reply.bundle_version, reply.serving, reply.build, reply.uptime_seconds, upstreams, reply.quality
     )
-    return values.MeshStatus(reply.bundle_version, reply.serving, reply.build, reply.uptime_seconds, upstreams)
+
+
+def _upstream(message: pb.UpstreamStatus) -> values.UpstreamStatus:
+    return values.UpstreamStatus(
+        service=message.service,
+        shard=message.shard,
+        endpoints=tuple(map(_endpoint, message.endpoints)),
+        retry_budget=message.retry_budget,
+        in_flight=message.in_flight,
+        limit=message.limit,
+        queued=message.queued,
+        throttle=message.throttle,
+        hedges_sent=message.hedges_sent,
+        hedges_won=message.hedges_won,
+        panic=message.panic,
+    )
 
 
 def _endpoint(message: pb.EndpointStatus) -> values.EndpointStatus:
@@ -216,4 +231,9 @@ def _endpoint(message: pb.EndpointStatus) -> values.EndpointStatus:
         last_error_age_seconds=message.last_error_age_seconds,
         problem=message.problem,
         bundle_versions=tuple(message.bundle_versions),
+        id=message.id,
+        health=message.health,
+        cause=message.cause,
+        ejections=message.ejections,
+        cost_seconds=message.cost_seconds,
     )

@@ -163,6 +163,11 @@ class EndpointStatus:
     last_error_age_seconds: float  # how long ago that was
     problem: str  # what is wrong with it now; empty: nothing
     bundle_versions: tuple[str, ...]
+    id: str  # its name, which stays when its address changes
+    health: str  # "healthy", "ejected", "probation"; empty: an older gateway does not say
+    cause: str  # of the last change of that
+    ejections: int
+    cost_seconds: float  # what one more call is expected to cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,14 @@ class UpstreamStatus:
     service: str
     shard: int
     endpoints: tuple[EndpointStatus, ...]
+    retry_budget: float  # retries and hedges that could be paid for; of all shards together, as up to `throttle`
+    in_flight: int
+    limit: int  # of calls in flight; more wait
+    queued: int
+    throttle: float  # with which probability a call is dropped, because many were refused
+    hedges_sent: int
+    hedges_won: int
+    panic: bool  # so few endpoints are usable that ejections are ignored
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +196,4 @@ class MeshStatus:
     build: str
     uptime_seconds: float
     upstreams: tuple[UpstreamStatus, ...]
+    quality: float = 0.0  # of the optional work, how much is done; 0: an older gateway does not say

@@ -52,8 +52,9 @@ class Upstream:
         self.breaker = Breaker(clock, policy.most_in_flight, policy.most_queued)
         self.throttle = Throttle(clock, rng)
         self.retry = Retry(clock, rng, self.budget, policy.attempts)
-        help_text = "Calls to other services, retries included."
-        calls = Metrics(clock, recorder, "rpc_client_call_duration_seconds", help_text, upstream=name)
+        calls = Metrics(
+            clock, recorder, "rpc_client_call_duration_seconds", "Calls to services, retries included.", upstream=name
+        )
         self.per_call: Sequence[Filter] = (
             Trace(rng),  # outermost: whatever happens below belongs to this span
             calls,  # what the caller waits, so outside of everything that drops, repeats or waits
@@ -159,9 +160,11 @@ def backend(
 def _per_attempt(name: str, given: Surroundings, policy: Policy) -> Callable[[Endpoint], Service]:
     """What stands between a Replica, which takes cost and ejection from the outcome, and its connection."""
     clock = given.clock
-    help_text = "Attempts of calls to other services."
+    attempts = Metrics(
+        clock, given.recorder, "rpc_client_attempt_duration_seconds", "Attempts of calls to services.", upstream=name
+    )
     filters = (
-        Metrics(clock, given.recorder, "rpc_client_attempt_duration_seconds", help_text, upstream=name),  # of this one
+        attempts,  # of this endpoint; what comes above is one call, what comes here may be one of several
         policy.attempt or Deadline(clock, policy.attempt_seconds),  # innermost: leaves Retry the time for another
     )
     return lambda endpoint: stack(*filters, to=endpoint)

@@ -255,17 +255,33 @@ class StatusResponse(_message.Message):
     def __init__(self, bundle_version: _Optional[str] = ..., serving: bool = ..., build: _Optional[str] = ..., uptime_seconds: _Optional[float] = ..., upstreams: _Optional[_Iterable[_Union[UpstreamStatus, _Mapping]]] = ..., quality: _Optional[float] = ...) -> None: ...
 
 class UpstreamStatus(_message.Message):
-    __slots__ = ("service", "shard", "endpoints")
+    __slots__ = ("service", "shard", "endpoints", "retry_budget", "in_flight", "limit", "queued", "throttle", "hedges_sent", "hedges_won", "panic")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
     ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    RETRY_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
+    THROTTLE_FIELD_NUMBER: _ClassVar[int]
+    HEDGES_SENT_FIELD_NUMBER: _ClassVar[int]
+    HEDGES_WON_FIELD_NUMBER: _ClassVar[int]
+    PANIC_FIELD_NUMBER: _ClassVar[int]
     service: str
     shard: int
     endpoints: _containers.RepeatedCompositeFieldContainer[EndpointStatus]
-    def __init__(self, service: _Optional[str] = ..., shard: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[EndpointStatus, _Mapping]]] = ...) -> None: ...
+    retry_budget: float
+    in_flight: int
+    limit: int
+    queued: int
+    throttle: float
+    hedges_sent: int
+    hedges_won: int
+    panic: bool
+    def __init__(self, service: _Optional[str] = ..., shard: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[EndpointStatus, _Mapping]]] = ..., retry_budget: _Optional[float] = ..., in_flight: _Optional[int] = ..., limit: _Optional[int] = ..., queued: _Optional[int] = ..., throttle: _Optional[float] = ..., hedges_sent: _Optional[int] = ..., hedges_won: _Optional[int] = ..., panic: bool = ...) -> None: ...
 
 class EndpointStatus(_message.Message):
-    __slots__ = ("address", "state", "in_flight", "calls", "failures", "last_error", "bundle_versions", "last_error_age_seconds", "problem")
+    __slots__ = ("address", "state", "in_flight", "calls", "failures", "last_error", "bundle_versions", "last_error_age_seconds", "problem", "id", "health", "cause", "ejections", "cost_seconds")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
@@ -275,6 +291,11 @@ class EndpointStatus(_message.Message):
     BUNDLE_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     LAST_ERROR_AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    EJECTIONS_FIELD_NUMBER: _ClassVar[int]
+    COST_SECONDS_FIELD_NUMBER: _ClassVar[int]
     address: str
     state: str
     in_flight: int
@@ -284,7 +305,12 @@ class EndpointStatus(_message.Message):
     bundle_versions: _containers.RepeatedScalarFieldContainer[str]
     last_error_age_seconds: float
     problem: str
-    def __init__(self, address: _Optional[str] = ..., state: _Optional[str] = ..., in_flight: _Optional[int] = ..., calls: _Optional[int] = ..., failures: _Optional[int] = ..., last_error: _Optional[str] = ..., bundle_versions: _Optional[_Iterable[str]] = ..., last_error_age_seconds: _Optional[float] = ..., problem: _Optional[str] = ...) -> None: ...
+    id: str
+    health: str
+    cause: str
+    ejections: int
+    cost_seconds: float
+    def __init__(self, address: _Optional[str] = ..., state: _Optional[str] = ..., in_flight: _Optional[int] = ..., calls: _Optional[int] = ..., failures: _Optional[int] = ..., last_error: _Optional[str] = ..., bundle_versions: _Optional[_Iterable[str]] = ..., last_error_age_seconds: _Optional[float] = ..., problem: _Optional[str] = ..., id: _Optional[str] = ..., health: _Optional[str] = ..., cause: _Optional[str] = ..., ejections: _Optional[int] = ..., cost_seconds: _Optional[float] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("request",)

@@ -101,10 +101,27 @@ class FakeGateway(RecommenderBase):
             last_error_age_seconds=150,
             problem="does not answer",
             bundle_versions=["b1"],
+            id="retrieval-1-0",
+            health="probation",
+            cause="its time is over",
+            ejections=2,
+            cost_seconds=0.0125,
         )
-        upstream = pb.UpstreamStatus(service="retrieval", shard=1, endpoints=[endpoint])
+        upstream = pb.UpstreamStatus(
+            service="retrieval",
+            shard=1,
+            endpoints=[endpoint],
+            retry_budget=10.2,
+            in_flight=3,
+            limit=1_024,
+            queued=4,
+            throttle=0.25,
+            hedges_sent=20,
+            hedges_won=5,
+            panic=True,
+        )
         return pb.StatusResponse(
-            bundle_version="b1", serving=True, build="0.1.0", uptime_seconds=90, upstreams=[upstream]
+            bundle_version="b1", serving=True, build="0.1.0", uptime_seconds=90, upstreams=[upstream], quality=0.75
         )
 
 

@@ -234,6 +234,11 @@ def test_status_gives_every_process() -> None:
     (endpoint,) = upstream.endpoints
     assert (upstream.service, upstream.shard, endpoint.calls, endpoint.failures) == ("retrieval", 1, 1_200, 1)
     assert (endpoint.address, endpoint.state, endpoint.bundle_versions) == ("127.0.0.1:7200", "ready", ("b1",))
+    assert (endpoint.id, endpoint.health, endpoint.cause) == ("retrieval-1-0", "probation", "its time is over")
+    assert (endpoint.ejections, endpoint.cost_seconds) == (2, 0.0125)
+    assert (upstream.retry_budget, upstream.in_flight, upstream.limit, upstream.queued) == (10.2, 3, 1_024, 4)
+    assert (upstream.throttle, upstream.hedges_sent, upstream.hedges_won, upstream.panic) == (0.25, 20, 5, True)
+    assert status.quality == 0.75
 
 
 CALLS: list[Callable[[Client, float | None], Any]] = [

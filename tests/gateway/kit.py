@@ -21,7 +21,7 @@ from gateway.upstreams import Upstreams, shard_of
 from gateway.versions import Versions
 from models.blend import Blend
 from recmesh.mesh.endpoints import Connections, Surroundings
-from recmesh.mesh.resolver import EndpointAddress
+from recmesh.mesh.resolver import EndpointAddress, Static
 from recmesh.ops.bell import Bell
 from recmesh.ops.health import Health
 from recmesh.ops.log import Logger
@@ -35,6 +35,7 @@ from recmesh.v1.models_rpc import ModelsBase
 from recmesh.v1.ranking_rpc import RankingBase
 from recmesh.v1.recommender_rpc import RecommenderStub
 from recmesh.v1.retrieval_rpc import RetrievalBase
+from tests.mesh.crowd import Changing
 from tests.mesh.kit import Outcome
 
 T = TypeVar("T")
@@ -383,7 +384,9 @@ class Mesh:
         )
         self.settings = Settings(listen="127.0.0.1:0", upstreams=told, **settings)  # type: ignore[arg-type]
         clock, rng = tx.Clock(self.clock), random.Random(1)
-        self.upstreams = Upstreams(self.settings, Connections(self._connect), Surroundings(clock, rng, Registry()))
+        self.resolvers: list[Changing] = []  # of embedding, ranking, feedback and retrieval
+        given_out = Surroundings(clock, rng, Registry())
+        self.upstreams = Upstreams(self.settings, Connections(self._connect), given_out, self._resolve)
         self.versions = Versions(self.upstreams, clock, Logger("tests.gateway"))
         self.poll()
         self.away: list[str] = []
@@ -394,6 +397,10 @@ class Mesh:
         self.gateway = Recommender(self.settings, self.upstreams, self.versions, given)
         self.gateway.register(handlers)
         self.ask = RecommenderStub(Channel(Wire(handlers, tx.Clock(self.clock))))
+
+    def _resolve(self, shards: Sequence[Sequence[str]]) -> Changing:
+        self.resolvers.append(Changing(*Static.of(*shards).snapshot()))
+        return self.resolvers[-1]
 
     def _connect(self, endpoint: EndpointAddress) -> Wire:
         return self.wires[endpoint.address.removesuffix(":1")]

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import Settings
+from recmesh.mesh.backend import Policy
+from recmesh.mesh.ejection import EjectionPolicy
 from recmesh.ops.settings import SettingsError, load
 
 LEAST = """
@@ -45,6 +47,17 @@ def test_the_environment_holds_over_the_file(tmp_path: Path) -> None:
     assert told.upstreams.ranking == ("d:1",) and told.fresh_share == 0.0
 
 
+def test_endpoints_may_come_from_elsewhere_and_each_service_be_called_in_its_own_way(tmp_path: Path) -> None:
+    text = LEAST.replace('"127.0.0.1:7100"', '"dns:embedding.mesh:7100", "127.0.0.1:7100"')
+    text = text.replace('["127.0.0.1:7202"]', '["kubernetes:mesh/retrieval-1:wire"]')
+    text += "[calls.retrieval]\nseconds = 0.4\nattempts = 2\nhedging = false\neject_in_a_row = 3\n"
+    told = settings(tmp_path, text)
+    assert told.upstreams.embedding == ("dns:embedding.mesh:7100", "127.0.0.1:7100")
+    usual, retrieval = told.policy("embedding"), told.policy("retrieval")
+    assert usual == Policy(seconds=1.0, attempt_seconds=0.5, attempts=3)
+    assert retrieval == Policy(0.4, 0.5, attempts=2, hedging=False, ejection=EjectionPolicy(in_a_row=3))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -60,6 +73,11 @@ def test_the_environment_holds_over_the_file(tmp_path: Path) -> None:
         ("[upstreams]", "candidates_per_source = 0\n[upstreams]", "candidates_per_source = 0 is outside 1 to 1000"),
         ("[upstreams]", "fresh_share = 1.5\n[upstreams]", "fresh_share = 1.5 is outside 0 to 1"),
         ("[upstreams]", "usual_seconds = 0\n[upstreams]", "usual_seconds = 0 is outside 0.001 to 3600"),
+        ("127.0.0.1:7300", "dns:ranking", "ranking: 'dns:ranking' is no source of endpoints; write dns:name:port"),
+        ('"127.0.0.1:7202"', '"file:/x", "file:/x"', "retrieval names an address twice"),
+        ("[upstreams]", "[calls.ranking]\nattempts = 0\n[upstreams]", "attempts = 0 is outside 1 to 10"),
+        ("[upstreams]", "[calls.ranking]\neject_most_share = 2\n[upstreams]", "eject_most_share = 2 is outside 0 to 1"),
+        ("[upstreams]", "[calls.ranks]\nattempts = 1\n[upstreams]", "did you mean 'ranking'"),
         ("[upstreams]", "attempts = 0\n[upstreams]", "attempts = 0 is outside 1 to 10"),
     ],
 )

@@ -8,6 +8,7 @@ import random
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -154,13 +155,18 @@ class ApiTests(TestCase):
         self.addCleanup(port.stopListening)
         return self.slices
 
+    def folder(self) -> Path:
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return Path(folder.name)
+
     def api(self, token: Path | None = None) -> ApiServer:
         return ApiServer(reactor, Cluster(f"http://{self.address}", token))
 
     async def test_a_list_is_asked_for_with_the_token_of_this_moment(self) -> None:
         slices = self.serve()
         slices.body = json.dumps(listed("5", piece("x", pod("e-0", "10.0.0.1")))).encode()
-        token = Path(self.mktemp())
+        token = self.folder() / "token"
         api = self.api(token)
         for text in ("first\n", "second\n"):
             token.write_text(text)
@@ -210,8 +216,7 @@ class ApiTests(TestCase):
         assert str(await refused(self.api().watch("/list?watch=1", told, 60.0))) == "too old"
 
     async def test_a_server_must_be_signed_by_the_cluster_and_is_then_trusted(self) -> None:
-        folder = Path(self.mktemp())
-        folder.mkdir()
+        folder = self.folder()
         authority, other = Authority(folder), Authority(folder, "other")
         certificate, key = authority.issue("server", hosts=["127.0.0.1"])
         slices = self.serve(certificate, key)
@@ -231,7 +236,7 @@ class ApiTests(TestCase):
 
     async def test_a_server_that_is_not_there_and_a_token_that_is_not_are_failures(self) -> None:
         self.serve()
-        assert "No such file" in str(await refused(self.api(Path(self.mktemp())).get("/list")))
+        assert "No such file" in str(await refused(self.api(self.folder() / "token").get("/list")))
         self.address = "127.0.0.1:1"
         assert "127.0.0.1:1: " in str(await refused(self.api().get("/list")))
 

@@ -55,6 +55,7 @@ def shown(field: dataclasses.Field[Any]) -> str:
         ("Gateway", gateway.settings.Settings, (ProcessSettings,)),
         ("Upstreams", gateway.settings.UpstreamSettings, ()),
         ("Admission", Admission, ()),
+        ("Calls", gateway.settings.CallSettings, ()),
     ],
 )
 def test_every_setting_stands_there_with_its_default(title: str, settings: Any, above: tuple[Any, ...]) -> None:
