@@ -9,7 +9,6 @@ from typing import Final
 from recmesh.mesh.timeout import Timeout
 from recmesh.ops.log import Logger
 from recmesh.ops.process import Process, Serving
-from recmesh.rpc import tx
 from recmesh.rpc import Channel, stack
 from recmesh.rpc.status import RpcError
 from recmesh.v1.retrieval_rpc import RetrievalStub
@@ -47,12 +46,9 @@ async def start(process: Process, settings: Settings) -> Serving:
 async def _catch_up(process: Process, settings: Settings, catalogue: Catalogue) -> None:
     """Once before the process serves, but not for long: all replicas may be starting. Then every few seconds."""
     peers = settings.other_replicas
-    endpoints = {address: tx.Endpoint(process.reactor, address, node_id=process.name) for address in peers}
     patience = Timeout(process.clock, PEER_SECONDS)
-    stubs = {address: RetrievalStub(Channel(stack(patience, to=each))) for address, each in endpoints.items()}
+    stubs = {each: RetrievalStub(Channel(stack(patience, to=process.endpoint(each)))) for each in peers}
     catch_up = CatchUp(process.clock, catalogue, stubs, settings.shard, settings.shards)
-    for endpoint in endpoints.values():
-        process.on_stop(endpoint.close)
     try:
         await process.clock.within(settings.catch_up_at_start, catch_up.once())
     except RpcError as error:
