@@ -7,8 +7,9 @@ count as well: where everything slows down at once, more copies would be the las
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from types import CoroutineType
 from typing import Final
 
 from google.protobuf.message import Message
@@ -16,7 +17,6 @@ from google.protobuf.message import Message
 from recmesh.mesh.budget import Budget
 from recmesh.mesh.percentile import Percentile
 from recmesh.rpc import Call, Clock, Service
-from recmesh.rpc.race import Race, race
 
 CALLS_A_HEDGE: Final = 20  # 5 %
 MOST_SAVED: Final = 10  # hedges that may follow each other: an endpoint that stops holds several calls
@@ -65,38 +65,27 @@ class Hedge:
             self._saved += 1
         begin = self._clock.seconds()
         delay = durations.value(begin)
-        if delay is None or not self._allowed():  # nothing to prepare for
+        if delay is None or self._saved < CALLS_A_HEDGE:  # nothing to prepare for
             reply = await service(call)
         else:
-            reply = await self._raced(call, service, delay)
+            first = service(call)
+            if not isinstance(first, CoroutineType):
+                first = _awaited(first)
+            reply = await self._clock.hedged(
+                delay, first, lambda: self._copy(call, service) if self._take(call) else None
+            )
         now = self._clock.seconds()
         durations.add(now, now - begin)
         return reply
 
-    def _allowed(self) -> bool:
-        return self._saved >= CALLS_A_HEDGE and not self._refusing()
-
-    async def _raced(self, call: Call, service: Service, delay: float) -> Message:
-        copies = Race()
-
-        async def first() -> Message:
-            race.set(copies)
-            reply = await service(call)
-            copies.won = True
-            return reply
-
-        async def second() -> Message:
-            race.set(copies)
-            reply = await service(call.within(call.context.repeated(call.context.attempt, hedge=True)))
-            copies.won = True
-            self.won += 1
-            return reply
-
-        return await self._clock.hedged(delay, first(), lambda: second() if self._take(call) else None)
+    async def _copy(self, call: Call, service: Service) -> Message:
+        reply = await service(call.within(call.context.repeated(call.context.attempt, hedge=True)))
+        self.won += 1
+        return reply
 
     def _take(self, call: Call) -> bool:
         """Whether a hedge is sent. It is paid for twice: as one of few, and as an attempt beyond the first."""
-        if not (self._allowed() and self._elsewhere(call) and self._budget.spend()):
+        if self._saved < CALLS_A_HEDGE or self._refusing() or not (self._elsewhere(call) and self._budget.spend()):
             return False
         self._saved -= CALLS_A_HEDGE
         self.sent += 1
@@ -104,3 +93,7 @@ class Hedge:
         if counted is not None:
             counted.sent += 1
         return True
+
+
+async def _awaited(work: Awaitable[Message]) -> Message:
+    return await work

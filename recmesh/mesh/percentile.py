@@ -41,7 +41,8 @@ class Percentile:
         self._fresh_until = 0.0
 
     def add(self, now: float, seconds: float) -> None:
-        self._turn(now)
+        if self._ends is None or now >= self._ends:
+            self._turn(now)
         bucket = 0 if seconds <= LEAST else min(BUCKETS - 1, ceil(PER_DOUBLING * log2(seconds / LEAST)))
         self._slices[self._at][bucket] += 1
         self._totals[bucket] += 1

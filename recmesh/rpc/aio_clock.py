@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
+from recmesh.rpc.race import Race, race
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
 
 T = TypeVar("T")
@@ -58,13 +60,17 @@ class Clock:
     async def hedged(
         self, delay: float, work: Coroutine[Any, Any, T], backup: Callable[[], Coroutine[Any, Any, T] | None]
     ) -> T:
-        tasks = [_begun(work)]
+        variables, copies = copy_context(), Race()
+        variables.run(race.set, copies)
+        tasks = [_begun(work, variables)]
         try:
             done, _ = await asyncio.wait(tasks, timeout=delay)
             more = None if done else backup()
             if more is not None:
-                tasks.append(_begun(more))
-            return await _first(tasks)
+                tasks.append(_begun(more, variables))
+            reply = await _first(tasks)
+            copies.won = True
+            return reply
         finally:
             _cancel(tasks)
 
@@ -72,8 +78,8 @@ class Clock:
         return await asyncio.gather(*work, return_exceptions=True)
 
 
-def _begun(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    task = asyncio.ensure_future(work)
+def _begun(work: Coroutine[Any, Any, T], variables: Context | None = None) -> asyncio.Task[T]:
+    task = asyncio.get_running_loop().create_task(work, context=variables)
     task.add_done_callback(_seen)
     return task
 

@@ -6,16 +6,16 @@ from contextvars import ContextVar
 
 
 class Race:
-    """Between the copies of one call."""
+    """Between the copies of one call; `Clock.hedged` holds it."""
 
     __slots__ = ("won",)
 
     def __init__(self) -> None:
-        self.won = False  # one has answered; the others are cancelled
+        self.won = False  # one has answered; the other is cancelled
 
 
 race: ContextVar[Race | None] = ContextVar("recmesh.rpc.race", default=None)
-"""Set in the coroutine of each copy, which is what its cancellation reaches."""
+"""Set for the coroutines of all copies: what is cancelled asks there why."""
 
 
 def superseded() -> bool:

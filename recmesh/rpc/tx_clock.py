@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from contextvars import copy_context
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -13,6 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
+from recmesh.rpc.tx_hedge import Alarms, Pair
 
 T = TypeVar("T")
 
@@ -44,6 +44,7 @@ class Clock:
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
+        self._alarms = Alarms(reactor)
 
     def seconds(self) -> float:
         return self._reactor.seconds()
@@ -96,27 +97,10 @@ class Clock:
         finally:
             _cancel(running)
 
-    async def hedged(
+    def hedged(
         self, delay: float, work: Coroutine[Any, Any, T], backup: Callable[[], Coroutine[Any, Any, T] | None]
-    ) -> T:
-        first = Deferred.fromCoroutine(work)
-        if first.called:
-            return await first
-        second = _Backup(first, backup)
-        # A timer rings outside of what the caller has set.
-        timer = self._reactor.callLater(max(0.0, delay), copy_context().run, second.begin)
-        try:
-            return await first
-        except Exception as error:
-            if second.replies:
-                return second.replies[0]
-            if isinstance(error, CancelledError) or second.running is None or second.running.called:
-                raise
-            return await second.running
-        finally:
-            if timer.active():
-                timer.cancel()
-            second.end()
+    ) -> Coroutine[Any, Any, T]:
+        return Pair(work, backup).result(self._alarms, delay)
 
     async def settled(self, *work: Coroutine[Any, Any, T]) -> list[T | BaseException]:
         running = [Deferred.fromCoroutine(each) for each in work]
@@ -141,34 +125,6 @@ class Clock:
         if left:
             await done
         return outcomes
-
-
-class _Backup(Generic[T]):
-    """What may be begun beside slow work. Where it is the first to have a result, it cancels that work."""
-
-    __slots__ = ("_beside", "_make", "replies", "running")
-
-    def __init__(self, beside: Deferred[T], make: Callable[[], Coroutine[Any, Any, T] | None]) -> None:
-        self.replies: list[T] = []  # one at most
-        self.running: Deferred[T] | None = None
-        self._beside = beside
-        self._make = make
-
-    def begin(self) -> None:
-        work = self._make()
-        if work is not None:
-            self.running = Deferred.fromCoroutine(work)
-            self.running.addCallback(self._won)
-
-    def end(self) -> None:
-        if self.running is not None:
-            self.running.addErrback(lambda failure: None)  # of one that lost
-            self.running.cancel()
-
-    def _won(self, reply: T) -> T:
-        self.replies.append(reply)
-        self._beside.cancel()
-        return reply
 
 
 def _cancel(running: Sequence[Deferred[Any]]) -> None:

@@ -40,12 +40,18 @@ class Pair:
         self.clock, self.slow, self.backup = FakeClock(), Piece(), Piece()
         self.outcome: Begun[str] = begin(self.clock.hedged(1.0, self.slow(), self.backup))
 
+    def quiet(self) -> bool:
+        """Whether nothing happens any more; the timer that others may share rings once and finds nobody."""
+        begun = self.backup.begun
+        self.clock.advance(1.0)
+        return not self.clock.timers and self.backup.begun == begun
+
 
 def test_work_that_ends_in_time_has_no_backup() -> None:
     pair = Pair()
     pair.clock.advance(0.9)
     pair.slow.done.callback("in time")
-    assert pair.outcome.result() == "in time" and not pair.backup.begun and not pair.clock.timers
+    assert pair.outcome.result() == "in time" and not pair.backup.begun and pair.quiet()
 
 
 def test_work_that_ends_at_once_needs_no_timer() -> None:
@@ -58,7 +64,7 @@ def test_a_failure_before_the_backup_is_the_outcome() -> None:
     pair.slow.done.errback(ValueError("own"))
     with pytest.raises(ValueError, match="own"):
         pair.outcome.result()
-    assert not pair.backup.begun and not pair.clock.timers
+    assert not pair.backup.begun and pair.quiet()
 
 
 @pytest.mark.parametrize("winner", ["slow", "backup"])
@@ -90,6 +96,22 @@ def test_if_both_fail_it_is_the_last_failure() -> None:
         pair.outcome.result()
 
 
+def test_many_share_a_timer_and_each_has_its_backup_in_time() -> None:
+    clock, backups = FakeClock(), [Piece() for _ in range(4)]
+    outcomes = [
+        begin(clock.hedged(delay, Piece()(), backup))
+        for delay, backup in zip([3.0, 1.0, 2.0, 1.0], backups, strict=True)
+    ]
+    assert len(clock.timers) == 1
+    for begun in ([False, True, False, True], [False, True, True, True], [True] * 4):
+        clock.advance(1.0)
+        assert [each.begun for each in backups] == begun
+    assert not clock.timers
+    for backup in backups:
+        backup.done.callback("backup")
+    assert [outcome.result() for outcome in outcomes] == ["backup"] * 4
+
+
 def test_a_backup_may_be_declined() -> None:
     clock, slow = FakeClock(), Piece()
     outcome = begin(clock.hedged(1.0, slow(), lambda: None))
@@ -105,7 +127,7 @@ def test_cancelled_from_outside_both_are(after: float) -> None:
     pair.outcome.cancel()
     with pytest.raises(CancelledError):
         pair.outcome.result()
-    assert pair.slow.cancelled and pair.backup.cancelled == pair.backup.begun and not pair.clock.timers
+    assert pair.slow.cancelled and pair.backup.cancelled == pair.backup.begun and pair.quiet()
 
 
 def test_the_backup_runs_with_the_callers_variables() -> None:
