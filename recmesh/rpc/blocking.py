@@ -172,10 +172,12 @@ class Endpoint:
             got = self._wait(line, exchange)
             if not isinstance(got, bytes):
                 return got
-            if call.replies is not None:
-                await call.replies.send(decoded(call, got))
-            with self._alone():
-                line.took(exchange, len(got))
+            try:
+                if call.replies is not None:
+                    await call.replies.send(decoded(call, got))
+            finally:
+                with self._alone():
+                    line.took(exchange, len(got))
 
     def _wait(self, line: Line, exchange: Exchange) -> bytes | Outcome:
         with self._alone():

@@ -121,6 +121,7 @@ class Line:
         self.drop()
 
     def drop(self) -> None:
+        self.session.release()
         self.session.broken = True
         self._socket.close()
 

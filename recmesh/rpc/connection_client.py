@@ -141,9 +141,11 @@ class ClientConnection(Connection):
             got = await inbox.take()
             if not isinstance(got, bytes):
                 return got
-            if call.replies is not None:
-                await call.replies.send(decoded(call, got))
-            self._write(self._calls.took(call_id, len(got)))
+            try:
+                if call.replies is not None:
+                    await call.replies.send(decoded(call, got))
+            finally:
+                self._write(self._calls.took(call_id, len(got)))
 
     async def _send_all(self, call_id: int, requests: AsyncIterator[Message]) -> None:
         """What goes wrong in the caller's own iterator ends the call, and is raised to the caller."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from recmesh.rpc import frames
 from recmesh.rpc.frames import END_STREAM, MAX_WINDOW, MORE, ProtocolError, encode
+from recmesh.rpc.memory import Pool
 from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
@@ -45,7 +46,9 @@ class Flow:
     Only payload counts: a frame without any needs no credit, so that a call is opened, ended or refused at any time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.held = 0  # bytes that wait; the pool counts them too
         self.window = frames.DEFAULT_CONNECTION_WINDOW  # bytes that the peer takes for all calls; below 0 as above
         self.call_window = frames.DEFAULT_CALL_WINDOW
         self.max_frame = frames.DEFAULT_MAX_FRAME
@@ -60,12 +63,11 @@ class Flow:
         # which its receiver gives in any case. A later message may wait for a slow reader, and lets another in.
         self._large: set[int] = set()
         self._ending: dict[int, Lane] = {}  # those whose last parcel waits
-        self._held = 0
 
     @property
     def full(self) -> bool:
         """Whether so much waits that no other message may."""
-        return self._held > MOST_HELD
+        return self.held > MOST_HELD or self.pool.held > self.pool.most
 
     @property
     def ready(self) -> bool:
@@ -130,7 +132,7 @@ class Flow:
                 del self._lanes[call_id]
             return encode(parcel.kind, call_id, parcel.meta, flags=parcel.flags, crc=self.crc)
         lane.parcels.append(parcel)
-        self._held += len(parcel.data)
+        self._hold(len(parcel.data))
         if parcel.flags & END_STREAM:
             self._ending[call_id] = lane
         self._queue(call_id, lane)
@@ -156,7 +158,7 @@ class Flow:
         """The call has ended: what waits of it is not sent."""
         lane = self._lanes.pop(call_id, None)
         if lane is not None:
-            self._held -= sum(len(parcel.data) for parcel in lane.parcels)
+            self._hold(-sum(len(parcel.data) for parcel in lane.parcels))
             self._ending.pop(call_id, None)
             self._leave_turns(call_id)
 
@@ -174,6 +176,10 @@ class Flow:
                 if self._ending.pop(call_id, None) is not None:
                     del self._lanes[call_id]
         return b"".join(out)
+
+    def _hold(self, size: int) -> None:
+        self.held += size
+        self.pool.held += size
 
     def _queue(self, call_id: int, lane: Lane) -> None:
         """Among those who take turns, if it has something to send and credit for it."""
@@ -203,7 +209,7 @@ class Flow:
         piece, parcel.data = parcel.data[:size], parcel.data[size:]
         self.window -= size
         lane.credit -= size
-        self._held -= size
+        self._hold(-size)
         lane.begun = bool(parcel.data) or len(parcel.meta) + size > self.max_frame
         if lane.begun:
             out.append(encode(frames.MESSAGE, call_id, payload=piece, flags=MORE, crc=self.crc))

@@ -17,6 +17,7 @@ from recmesh.rpc.events import Broken, Event, GoingAway, Greeted, MessageReceive
 from recmesh.rpc.flow import Flow, Parcel
 from recmesh.rpc.frames import ACK, END_STREAM, MAX_META, MORE, Frame, FrameReader, Limits, ProtocolError, encode
 from recmesh.rpc.intake import Allowance, Intake
+from recmesh.rpc.memory import PROCESS, Pool
 from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
@@ -41,7 +42,7 @@ def parse(kind: type[M], meta: bytes) -> M:
 class Session:
     """One end of a connection."""
 
-    def __init__(self, limits: Limits, node_id: str = "", build: str = "") -> None:
+    def __init__(self, limits: Limits, node_id: str = "", build: str = "", pool: Pool = PROCESS) -> None:
         self.peer: wire.Hello | None = None
         self.broken = False
         self._limits = limits
@@ -58,7 +59,9 @@ class Session:
             build=build,
         )
         self._crc = False
-        self._flow = Flow()
+        self._pool = pool
+        self._pooled = 0  # bytes that this end counts there, of messages that it receives
+        self._flow = Flow(pool)
         self._peer_message = frames.DEFAULT_MAX_MESSAGE
         self._peer_calls = frames.DEFAULT_MAX_CALLS
         self._reader = FrameReader(limits.max_frame)
@@ -126,8 +129,15 @@ class Session:
             return b""
         return self._flow.put(call_id, Parcel(memoryview(payload)))
 
+    def release(self) -> None:
+        """The connection has ended: what it holds counts no more."""
+        self._pool.held -= self._pooled + self._flow.held
+        self._pooled = self._flow.held = 0
+        self._pool = self._flow.pool = Pool(0)
+
     def took(self, call_id: int, size: int) -> bytes:
         """A message of `size` bytes was dealt with, and makes room for others: maybe there is credit to send."""
+        self._hold(-size)
         credit = b""
         intake = self._intakes.get(call_id)
         if intake is not None:
@@ -240,6 +250,10 @@ class Session:
         """Payload that takes no room here: handed on, or dropped."""
         self._reply(self._window(0, self._allowance.earn(size)))
 
+    def _hold(self, size: int) -> None:
+        self._pooled += size
+        self._pool.held += size
+
     def _gather(self, call_id: int, intake: Intake, flags: int, payload: bytes) -> Fault | None:
         """Adds a frame's payload to the message of its call; or says why the call cannot go on."""
         size, more = len(payload), flags & MORE
@@ -250,6 +264,7 @@ class Session:
             return fault
         intake.data += payload
         self._partial_bytes += size
+        self._hold(size)
         intake.started = intake.started or bool(size or more) or (intake.many and not flags & END_STREAM)
         intake.whole = intake.started and not more
         if more or not intake.many:  # else it gives credit when it was dealt with
@@ -272,6 +287,8 @@ class Session:
             return Status.RESOURCE_EXHAUSTED, f"the message is over the limit of {limit} bytes"
         if self._partial_bytes + size > PARTIAL_MESSAGES * limit:
             return Status.RESOURCE_EXHAUSTED, f"more than {PARTIAL_MESSAGES * limit} bytes of unfinished messages"
+        if not self._pool.takes(size):
+            return Status.RESOURCE_EXHAUSTED, f"more than {self._pool.most} bytes of messages wait in this process"
         if size and (intake.allowance.left < 0 or self._allowance.left < 0):
             return self._overrun()
         return None
@@ -293,6 +310,7 @@ class Session:
     def _forget(self, intake: Intake | None) -> None:
         if intake is not None:
             self._partial_bytes -= len(intake.data)
+            self._hold(-len(intake.data))
 
 
 def _of_connection(call_id: int) -> None:

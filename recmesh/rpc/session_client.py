@@ -8,6 +8,7 @@ from recmesh.rpc.events import MessageReceived, Reply, StateReceived, StatusRece
 from recmesh.rpc.flow import Parcel
 from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MAX_META, MORE, PREFACE, Limits, ProtocolError, encode
 from recmesh.rpc.intake import Intake
+from recmesh.rpc.memory import PROCESS, Pool
 from recmesh.rpc.session import Fault, Session, parse
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
@@ -16,8 +17,8 @@ from recmesh.wire.v1 import wire_pb2 as wire
 class ClientSession(Session):
     """Opens calls, and matches what comes back to them."""
 
-    def __init__(self, limits: Limits, node_id: str = "", build: str = "") -> None:
-        super().__init__(limits, node_id, build)
+    def __init__(self, limits: Limits, node_id: str = "", build: str = "", pool: Pool = PROCESS) -> None:
+        super().__init__(limits, node_id, build, pool)
         self.leaving = False  # the peer takes no more calls
         self._next_id = 1
         self._open: dict[int, Intake | None] = {}
@@ -142,6 +143,7 @@ class ClientSession(Session):
             size = len(payload)  # as most messages come, whole and within bounds
             if size <= self._limits.max_message and size <= intake.allowance.left and self._allowance.left >= 0:
                 intake.allowance.left -= size
+                self._hold(size)
                 self._events.append(MessageReceived(call_id, payload))
                 return
         if intake is None:

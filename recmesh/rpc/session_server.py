@@ -10,6 +10,7 @@ from recmesh.rpc.events import CallReceived, Reply, RequestsEnded, Withdrawn
 from recmesh.rpc.flow import Parcel
 from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MORE, PREFACE, Frame, Limits, ProtocolError, encode
 from recmesh.rpc.intake import Intake
+from recmesh.rpc.memory import PROCESS, Pool
 from recmesh.rpc.session import Fault, Session, parse
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
@@ -22,8 +23,8 @@ class ServerSession(Session):
     waits for its answer any more, and until its answer has left.
     """
 
-    def __init__(self, limits: Limits, node_id: str = "", build: str = "") -> None:
-        super().__init__(limits, node_id, build)
+    def __init__(self, limits: Limits, node_id: str = "", build: str = "", pool: Pool = PROCESS) -> None:
+        super().__init__(limits, node_id, build, pool)
         self._preface = PREFACE  # what is still to come of it
         self._last_id = 0
         self._last_taken = MAX_CALL_ID  # later calls are refused

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from recmesh.rpc import Processed, RpcError, Status, flow, frames
 from recmesh.rpc.events import CallReceived, Reply
 from recmesh.rpc.frames import MORE, encode
+from recmesh.rpc.memory import Pool
 from recmesh.rpc.session import Session
 from recmesh.rpc.session_client import ClientSession
+from recmesh.rpc.session_server import ServerSession
 from recmesh.testing import Wire, call_frame, cancel_frame, frames_of, greeting, hello_frame, ping_frame, status_frame
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.kit import PATH, SERVING, Health, statuses
@@ -221,3 +223,24 @@ def test_a_server_that_stops_says_so_in_place_of_an_answer_that_waits() -> None:
     line.server.shut()
     assert [(each.code, each.processed) for each in statuses(line)] == [(Status.UNAVAILABLE, wire.YES)]
     assert line.down.closed
+
+
+# All connections of a process together.
+
+
+def test_connections_share_a_bound_and_what_they_hold_is_given_back() -> None:
+    pool = Pool(700_000)
+    lines = [ServerSession(frames.DEFAULTS, pool=pool) for _ in range(3)]
+    for each in lines:
+        each.receive(greeting(call_window=1) + call_frame(1, "/a/B", b"x" * 200_000, flags=MORE), 0.0)
+    assert pool.held == 600_000
+    (refusal,) = frames_of(said(lines[0], call_frame(3, "/a/B", b"x" * 200_000, flags=MORE)))
+    assert "wait in this process" in wire.CallStatus.FromString(refusal[3]).message
+    lines[0].receive(call_frame(5, "/a/B"), 0.0)
+    lines[0].status(5, OK, b"x" * 200_000)
+    assert pool.held == 600_000 + 200_000 and lines[0]._flow.full and lines[1]._flow.full
+    for each in lines:
+        each.release()
+        each.receive(cancel_frame(1), 0.0)
+        each.release()
+    assert pool.held == 0

@@ -28,7 +28,10 @@ class Talk:
     def idle(self) -> bool:
         """Whether nothing is left of any call."""
         client, server = self.wire.client, self.wire.server
-        held = [session._flow._lanes or session._intakes for session in (client._calls, server._calls)]
+        held = [
+            each._flow._lanes or each._intakes or each._pooled or each._flow.held
+            for each in (client._calls, server._calls)
+        ]
         in_flight = client.in_flight or server.in_flight or server._calls.busy
         return not (in_flight or any(held) or client._calls._open or server._inboxes)
 
