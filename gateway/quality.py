@@ -18,8 +18,8 @@ from recmesh.rpc import Clock
 WINDOW_SECONDS: Final = 0.5  # a factor that follows every request would follow chance
 WINDOW_PAGES: Final = 10  # pages; fewer have no p95
 SLOW_SHARE: Final = 0.05  # of a window's pages may take longer than the target: p95
-FULL: Final = 0.9  # of the places for requests, those that wait included; from here on requests will be refused
-CALM: Final = 0.6  # of the places; below it and well within the target, quality comes back
+FULL: Final = 0.95  # of the places for requests, those that wait included; from here on requests will be refused
+CALM: Final = 0.85  # of the places; below it and well within the target, quality comes back
 WELL_WITHIN: Final = 0.8  # of the target
 LESS: Final = 0.85  # a window: from full quality to a quarter in some four seconds
 MORE: Final = 0.05  # a window: and back in some eight, so that it does not swing

@@ -55,7 +55,7 @@ def test_it_falls_when_the_gateway_is_full_and_stays_while_it_is_nearly() -> Non
     pages.full = 1.0
     fallen = pages.windows(3, 0.01)
     assert fallen == pytest.approx(0.85**3)
-    pages.full = 0.75
+    pages.full = 0.9
     assert pages.windows(3, 0.01) == fallen
     pages.full = 0.2
     assert pages.windows(3, 0.01) > fallen
