@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models.data import Float32, Int32, ItemInfo
+from models.enrichment import Enrichment
 from models.filters import compile_filter
 from models.title import Rarity, Titles
 from models.vectors import Vectors
@@ -41,7 +42,13 @@ class Catalogue:
     """
 
     def __init__(
-        self, infos: Sequence[ItemInfo], factors: Float32, contents: Float32, rarity: Rarity, words: Words
+        self,
+        infos: Sequence[ItemInfo],
+        factors: Float32,
+        contents: Float32,
+        rarity: Rarity,
+        words: Words,
+        enrichment: Enrichment,
     ) -> None:
         self.infos = list(infos)
         self.ids = [info.id for info in infos]  # beside the infos: every search reads hundreds
@@ -50,6 +57,7 @@ class Catalogue:
         self.titles = Titles([info.title for info in infos], rarity)
         self._rarity = rarity
         self.words = words
+        self._enrichment = enrichment
         self.columns: Int32 = np.arange(len(infos), dtype=np.int32)
         self.alive: NDArray[np.bool_] = np.ones(len(infos), np.bool_)
         self.column_of = {info.id: column for column, info in enumerate(infos)}
@@ -76,7 +84,7 @@ class Catalogue:
         self.words.put(len(self.infos), infos)
         self._retire(info.id for info in infos)
         self._slot_of |= {info.id: slot for slot, info in enumerate(infos, len(self.infos))}
-        self.infos += infos
+        self.infos += self._enrichment.enriched(infos)
         self.ids += [info.id for info in infos]
         self.factors.append(factors)
         self.contents.append(contents)

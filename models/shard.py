@@ -13,6 +13,7 @@ from models.bundle import BundleData
 from models.catalogue import Catalogue, ItemRecord, items_of
 from models.data import Float32, History, Int32
 from models.ease import Ease, EaseOfShard
+from models.enrichment import Enrichment
 from models.entries import NEIGHBOURS, query_weights
 from models.histories import EMPTY
 from models.opinions import ByHistory, ByNumber, ByVector, Opinion, by_slot
@@ -67,7 +68,8 @@ class ItemShard:
         rarity = Rarity(table["title"].to_pylist())  # of the whole bundle: shards score alike
         contents = bundle.array("item_contents")[own]
         words = Words(bundle, own, len(ids))
-        self._catalogue = Catalogue(items_of(table.take(own)), self._factors[own], contents, rarity, words)
+        infos = items_of(table.take(own))
+        self._catalogue = Catalogue(infos, self._factors[own], contents, rarity, words, Enrichment(bundle))
         self._popularity = np.array(bundle.array("popularity")[own])
         self._trending = np.array(bundle.array("trending")[own])
         self._trends = bool(bundle.array("trending").any())  # data without times has no trends

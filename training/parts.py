@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from models import content, ease, ials, itemknn, popularity, rp3beta, transitions, trending
+from models import categories, content, ease, ials, itemknn, popularity, rp3beta, topics, transitions, trending
 from models.catalogue import items_table
 from models.data import Interactions, ItemInfo
+from models.enrichment import Enrichment
 from models.histories import add_histories
 from models.sparse import Matrix, Rows, matrix_of
 from models.tokenizer import Tokenizer, TokenizerConfig
@@ -30,6 +31,8 @@ class FitConfig:
     seed: int = 0
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     content: content.ContentConfig = field(default_factory=content.ContentConfig)
+    categories: categories.CategoriesConfig = field(default_factory=categories.CategoriesConfig)
+    topics: topics.TopicsConfig = field(default_factory=topics.TopicsConfig)
     popularity: popularity.PopularityConfig = field(default_factory=popularity.PopularityConfig)
     trending: trending.TrendingConfig = field(default_factory=trending.TrendingConfig)
     itemknn: itemknn.ItemKnnConfig = field(default_factory=itemknn.ItemKnnConfig)
@@ -78,7 +81,23 @@ def _text_parts(items: Sequence[ItemInfo], config: FitConfig, progress: Progress
     parts.arrays["piece_idf"] = idf
     parts.arrays["piece_contents"] = projection
     parts.arrays["item_contents"] = content.unit_rows(np.asarray(vectors @ projection, np.float32))
+    _add_enrichment(parts, items, tokenizer, config, progress)
     return parts
+
+
+def _add_enrichment(
+    parts: Parts, items: Sequence[ItemInfo], tokenizer: Tokenizer, config: FitConfig, progress: Progress
+) -> None:
+    rng = np.random.default_rng(config.seed)
+    names = categories.names_of(categories.learnable(items), config.categories)
+    with progress.stage("categories", len(names)) as stage:
+        idf = parts.arrays["piece_idf"]
+        parts.include(categories.fit(items, tokenizer, idf, config.categories, rng, stage.advance))
+    with progress.stage("topics", config.topics.steps) as stage:
+        parts.include(topics.fit(items, config.topics, rng, stage.advance))
+    with progress.stage("label items", 1) as stage:
+        parts.tables["items"] = items_table(Enrichment(parts).enriched(items))
+        stage.advance()
 
 
 def fit_parts(
@@ -104,7 +123,6 @@ def fit_parts(
         transitions.fit(data, config.transitions, stage.advance).add_to(parts, "transitions")
     parts.arrays["popularity"] = popularity.fit(data, config.popularity)
     parts.arrays["trending"] = trending.fit(data, config.trending)
-    parts.tables["items"] = items_table(items)
     parts.tables["users"] = pa.table({"id": pa.array(list(data.user_ids), pa.string())})
     add_histories(parts, data)
     return parts

@@ -63,8 +63,9 @@ class WorkFolder:
         parts = make()
         with BundleWriter(folder, self.path) as writer:
             writer.add(parts)
-            writer.finish(parts.config, {}, "", 0.0)
-        return parts
+            path = writer.finish(parts.config, {}, "", 0.0)
+        # As a run that goes on would read it: a table's columns come back with other inner names.
+        return _parts(Bundle.open(path, verify=False))
 
     def remove(self) -> None:
         """Once the whole is done; a parent that holds no other run's goes too."""

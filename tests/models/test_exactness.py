@@ -10,6 +10,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models import categories, topics
 from models.blend import Blend
 from models.catalogue import items_table
 from models.content import inverse_frequencies, item_text, vectorize
@@ -72,6 +73,9 @@ def random_parts(rng: np.random.Generator, items: int) -> Parts:
     parts.files["tokenizer.model"] = MODEL
     parts.arrays["piece_idf"] = inverse_frequencies(pieces, len(TOKENIZER))
     add_words(parts, vectorize(pieces, parts.arrays["piece_idf"]))
+    idf, nothing = parts.arrays["piece_idf"], np.random.default_rng(0)
+    parts.include(categories.fit(infos, TOKENIZER, idf, config.categories, nothing, lambda done: None))
+    parts.include(topics.fit(infos, config.topics, nothing, lambda done: None))
     return parts
 
 
