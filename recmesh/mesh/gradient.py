@@ -45,7 +45,7 @@ class Gradient:
         self._full = False
 
     def full(self) -> None:
-        """A call found no place."""
+        """A call found no place, and not only because it may be shed."""
         self._full = True
 
     def ended(self, method: str, seconds: float, in_flight: int, now: float) -> None:

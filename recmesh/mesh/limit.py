@@ -31,7 +31,7 @@ class Size(Protocol):
     def limit(self) -> float: ...
 
     def full(self) -> None:
-        """A call found no place."""
+        """A call found no place, and not only because it may be shed."""
         ...
 
     def ended(self, method: str, seconds: float, in_flight: int, now: float) -> None: ...
@@ -144,10 +144,12 @@ class Limit:
 
     async def _wait(self, call: Call, rank: Criticality) -> None:
         """Returns with a place, or raises."""
-        self.size.full()
         queue = self._queues.get(rank)
-        waiting = None if queue is None else queue.join(max(1.0, self.size.limit), self._time_to_wait(call))
-        if queue is None or waiting is None:
+        if queue is None:
+            raise self._no_place(rank)
+        self.size.full()
+        waiting = queue.join(max(1.0, self.size.limit), self._time_to_wait(call))
+        if waiting is None:
             raise self._no_place(rank)
         try:
             await queue.wait(waiting)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 from twisted.internet.defer import Deferred
 
-from recmesh.rpc import Call, Context, RpcError, Service
+from recmesh.rpc import Call, Context, Processed, RpcError, Service
 from recmesh.rpc.status import Status
 from recmesh.testing import FakeClock
 from recmesh.v1 import retrieval_pb2
@@ -42,6 +42,7 @@ class Callers:
     service: Service
     rng: random.Random
     patience: float = 1.0
+    attempts: int = 1  # of a call that is refused; the next after the time the refusal names
     answered: list[tuple[float, float, int]] = field(default_factory=list)  # when, latency, criticality
     failed: list[tuple[float, str, int]] = field(default_factory=list)  # when, status, criticality
     open: int = 0
@@ -56,21 +57,33 @@ class Callers:
             self.clock.advance(pause)
             self.send(criticality())
 
-    def send(self, criticality: int = 0, attempt: int = 0) -> None:
+    def send(self, criticality: int = 0) -> None:
         self.open += 1
-        Deferred.fromCoroutine(self._call(criticality, attempt))
+        Deferred.fromCoroutine(self._call(criticality))
 
-    async def _call(self, criticality: int, attempt: int) -> None:
+    async def _call(self, criticality: int) -> None:
         begin = self.clock.seconds()
-        context = Context(begin + self.patience, criticality=criticality, attempt=attempt)
-        call = Call(RETRIEVAL_SEARCH, retrieval_pb2.SearchRequest(), context)
         try:
-            await self.clock.within(self.patience, _awaited(self.service(call)))
+            await self.clock.within(
+                self.patience, self._attempts(Context(begin + self.patience, criticality=criticality))
+            )
             self.answered.append((self.clock.seconds(), self.clock.seconds() - begin, criticality))
         except RpcError as error:
             self.failed.append((self.clock.seconds(), Status(error.status).name, criticality))
         finally:
             self.open -= 1
+
+    async def _attempts(self, context: Context) -> Message:
+        attempt = 0
+        while True:
+            call = Call(RETRIEVAL_SEARCH, retrieval_pb2.SearchRequest(), context.repeated(attempt))
+            try:
+                return await self.service(call)
+            except RpcError as error:
+                attempt += 1
+                if attempt >= self.attempts or error.processed is not Processed.REFUSED or not error.pushback_ms:
+                    raise
+                await self.clock.sleep(error.pushback_ms / 1000)
 
     def goodput(self, begin: float, end: float) -> float:
         """Calls answered in time, a second."""
@@ -85,7 +98,3 @@ class Callers:
         """The latency within which that share of the answers came."""
         found = sorted(latency for when, latency, _ in self.answered if begin <= when < end)
         return found[int(share * (len(found) - 1))]
-
-
-async def _awaited(work: Awaitable[Message]) -> Message:
-    return await work

@@ -38,7 +38,7 @@ class Process:
         assert not self.clock.timers
 
 
-@pytest.mark.parametrize(("seed", "least"), [(1, 4), (2, 4), (3, 20)])
+@pytest.mark.parametrize(("seed", "least"), [(1, 4), (3, 20)])
 def test_a01_twice_the_capacity_leaves_the_goodput_and_the_end_of_it_is_soon_forgotten(seed: int, least: int) -> None:
     process = Process(seed, Admission(least=least))
     callers, clock = process.callers, process.clock
@@ -56,17 +56,31 @@ def test_a01_twice_the_capacity_leaves_the_goodput_and_the_end_of_it_is_soon_for
     process.settle()
 
 
+def test_a01_holds_when_those_who_are_refused_come_back() -> None:
+    process = Process(11)
+    callers, clock = process.callers, process.clock
+    callers.attempts = 3
+    callers.offer(0.5 * CAPACITY, 5)
+    begin = clock.seconds()
+    callers.offer(2 * CAPACITY, 15)
+    end = clock.seconds()
+    assert callers.goodput(begin, end) >= 0.9 * CAPACITY
+    callers.offer(0.7 * CAPACITY, 10)
+    assert callers.share_answered(end + 5, end + 10) > 0.99
+    process.settle()
+
+
 def test_without_a_limit_that_fits_the_same_load_leaves_next_to_nothing() -> None:
     """What the test above would see if the limit did not work."""
     process = Process(1, Admission(limit="fixed", fixed=100_000))
-    process.callers.offer(2 * CAPACITY, 20)
-    assert process.callers.goodput(10, 20) < 0.1 * CAPACITY
+    process.callers.offer(2 * CAPACITY, 12)
+    assert process.callers.goodput(6, 12) < 0.1 * CAPACITY
 
 
 def test_a_start_into_overload_is_survived_as_well() -> None:
     process = Process(4)
-    process.callers.offer(3 * CAPACITY, 30)
-    assert process.callers.goodput(5, 30) >= 0.9 * CAPACITY
+    process.callers.offer(3 * CAPACITY, 12)
+    assert process.callers.goodput(3, 12) >= 0.9 * CAPACITY
     process.settle()
 
 
@@ -74,13 +88,13 @@ def test_a02_what_can_be_shed_goes_before_what_is_critical() -> None:
     process = Process(6)
     ranks = list(Criticality)
     callers, rng = process.callers, random.Random(7)
-    callers.offer(2 * CAPACITY, 30, lambda: rng.choices(ranks, [5, 35, 20, 40])[0])
-    plus, critical, sheddable_plus, sheddable = (callers.share_answered(5, 30, rank) for rank in ranks)
+    callers.offer(2 * CAPACITY, 20, lambda: rng.choices(ranks, [5, 35, 20, 40])[0])
+    plus, critical, sheddable_plus, sheddable = (callers.share_answered(5, 20, rank) for rank in ranks)
     assert plus > 0.99
     assert critical > 0.95
     assert critical > sheddable_plus > sheddable
     assert sheddable < 0.5
-    assert callers.goodput(5, 30) >= 0.9 * CAPACITY
+    assert callers.goodput(5, 20) >= 0.9 * CAPACITY
     process.settle()
 
 
@@ -92,5 +106,5 @@ def test_a03_health_answers_throughout() -> None:
 
     service = stack(*process.door.filters, to=handler)  # type: ignore[arg-type]
     for _ in range(20):
-        process.callers.offer(3 * CAPACITY, 0.5)
+        process.callers.offer(3 * CAPACITY, 0.25)
         assert Outcome(service(Call(HEALTH_CHECK, HealthCheckRequest()))).result() == HealthCheckResponse()

@@ -256,4 +256,16 @@ def test_the_size_hears_of_answers_of_what_was_given_up_and_of_no_other_failure(
     answers[2].errback(RpcError(Status.DEADLINE_EXCEEDED))
     asked[-1].cancel()
     assert timed_out.error().status is Status.DEADLINE_EXCEEDED
-    assert size.heard == [("ended", 0.25, 1), ("full", 0.0, 0), ("given up", 0.5, 1), ("given up", 0.5, 2)]
+    assert size.heard == [("ended", 0.25, 1), ("given up", 0.5, 1), ("given up", 0.5, 2)]
+
+
+def test_the_size_hears_of_a_want_of_places_where_it_is_not_only_for_what_may_be_shed() -> None:
+    door = Door(2)
+    door.limit.size = size = Heard()
+    for _ in range(2):
+        door.ask()
+    door.ask(SHEDDABLE).error()
+    door.ask(attempt=1).error()
+    assert size.heard == []
+    door.ask()
+    assert size.heard == [("full", 0.0, 0)]
