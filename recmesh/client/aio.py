@@ -15,7 +15,7 @@ from recmesh.rpc.aio import Clock, Endpoint
 
 
 class Client(core.Client):
-    """The mesh behind one gateway, or several that are asked in turn; each "host:port". Connects at the first call.
+    """The mesh behind one gateway, or several of which each call takes one; "host:port". Connects at the first call.
 
     `timeout`: seconds a call may take.
     """

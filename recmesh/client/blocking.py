@@ -30,7 +30,7 @@ def _awaited(
 
 
 class Client:
-    """The mesh behind one gateway, or several that are asked in turn; each "host:port". Connects at the first call.
+    """The mesh behind one gateway, or several of which each call takes one; "host:port". Connects at the first call.
 
     `timeout`: seconds a call may take. A client makes one call at a time: give each thread its own.
     """

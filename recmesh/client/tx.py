@@ -44,7 +44,7 @@ def _installed() -> IReactorTime:
 
 
 class Client:
-    """The mesh behind one gateway, or several that are asked in turn; each "host:port". Connects at the first call.
+    """The mesh behind one gateway, or several of which each call takes one; "host:port". Connects at the first call.
 
     `timeout`: seconds a call may take. `reactor`: None for the one that is installed.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from google.protobuf.message import Message
 from twisted.internet.defer import Deferred
@@ -57,8 +58,8 @@ class Changing:
             told(endpoints)
 
 
-def at(name: str, **fields: object) -> EndpointAddress:
-    return EndpointAddress(name, f"{name}:7200", **fields)  # type: ignore[arg-type]
+def at(name: str, address: str = "", **fields: Any) -> EndpointAddress:
+    return EndpointAddress(name, address or f"{name}:7200", **fields)
 
 
 def named(count: int) -> list[EndpointAddress]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from google.protobuf.message import Message
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from recmesh.mesh.backend import Backend, Policy, backend, backends
 from recmesh.mesh.endpoints import Connections, Surroundings
+from recmesh.mesh.replica import Endpoint
 from recmesh.mesh.resolver import EndpointAddress, Static
-from recmesh.rpc import Status, tx
+from recmesh.rpc import Processed, Status, tx
+from tests.mesh.crowd import Changing, at
 from tests.mesh.kit import FOUND, LOST, REFUSED, UNREACHABLE, Connected, Outcome, Recorder, Script, never, search
 
 USUAL = Policy()
@@ -95,6 +98,77 @@ def test_a_cancelled_caller_cancels_the_attempt() -> None:
     assert hanging.called
     assert service.replicas[0].in_flight == 0
     assert not upstream.clock.getDelayedCalls()
+
+
+def test_shards_of_a_service_share_its_budget_and_bounds_and_hedge_apart() -> None:
+    upstream = Upstream(a=[never()], b=[])
+    resolver = Static.of(["a"], ["b"])
+    first, second = backends(
+        "retrieval",
+        resolver,
+        Connections(upstream.connect),
+        upstream.given,
+        Policy(most_in_flight=1, most_queued=0),
+        shards=2,
+    )
+    assert first.upstream is second.upstream and first.hedge is not second.hedge
+    waiting = Outcome(first(search()))
+    error = Outcome(second(search())).error()
+    assert (error.status, error.processed) == (Status.UNAVAILABLE, Processed.NOT_SENT)
+    waiting.cancel()
+    assert first.upstream.breaker.in_flight == 0
+
+
+def test_a_slow_call_gets_a_copy_elsewhere_and_the_loser_is_no_failure() -> None:
+    upstream = Upstream(a=[FOUND] * 200, b=[FOUND] * 200)
+    service = upstream.backend()
+    for _ in range(150):
+        Outcome(service(search())).result()
+        upstream.clock.advance(0.01)
+    slow = never()
+    chosen = {name: len(script.calls) for name, script in upstream.scripts.items()}
+    for script in upstream.scripts.values():
+        script._answers.clear()
+    upstream.scripts["a"]._answers.append(slow)
+    upstream.scripts["b"]._answers.append(FOUND)
+    service.replicas[1].in_flight += 5  # so that the first attempt goes to a
+    reply = Outcome(service(search()))
+    assert reply.pending and len(upstream.scripts["a"].calls) == chosen["a"] + 1
+    upstream.clock.advance(0.1)
+    assert reply.result() is FOUND and slow.called
+    assert upstream.scripts["b"].calls[-1].context.hedge
+    assert [(each.failures, each.health.ejections) for each in service.replicas] == [(0, 0), (0, 0)]
+    assert service.hedge is not None and (service.hedge.sent, service.hedge.won) == (1, 1)
+    assert not upstream.clock.getDelayedCalls()
+
+
+def test_an_endpoint_that_leaves_takes_no_call_with_it() -> None:
+    upstream = Upstream(a=[never(), never()], b=[FOUND] * 9)
+    resolver, released = Changing(at("a")), list[Endpoint]()
+    where = Connections(lambda endpoint: upstream.connect(at(endpoint.id, address=endpoint.id)), released.append)
+    service = backend("retrieval", resolver, where, upstream.given)
+    staying = Outcome(service(search()))
+    resolver.set(at("b"))
+    assert Outcome(service(search())).result() is FOUND
+    assert not released and staying.pending
+    upstream.clock.advance(0.5)  # the attempt's time is over, and the next one goes to who is there
+    upstream.clock.advance(0.1)
+    assert staying.result() is FOUND
+    assert len(released) == 1
+    assert not upstream.clock.getDelayedCalls()
+
+
+def test_every_policy_is_seen_from_outside() -> None:
+    upstream = Upstream(a=[FOUND])
+    Outcome(upstream.backend()(search())).result()
+    gauges, counters = upstream.recorder.gauges, upstream.recorder.counters
+    assert gauges["recmesh_retry_budget"].value("retrieval") == pytest.approx(10.1)
+    assert gauges["recmesh_upstream_calls_in_flight"].value("retrieval") == 0
+    assert gauges["recmesh_upstream_calls_queued"].value("retrieval") == 0
+    assert gauges["recmesh_throttle_probability"].value("retrieval") == 0
+    kept = counters["recmesh_upstream_calls_kept_back_total"]
+    assert [kept.value("retrieval", by) for by in ("throttle", "breaker", "budget")] == [0, 0, 0]
+    assert [counters["recmesh_hedges_total"].value("retrieval", each) for each in ("sent", "won")] == [0, 0]
 
 
 def test_one_replica_can_be_told_alone_under_the_same_policies() -> None:
