@@ -131,7 +131,7 @@ class Settings(ProcessSettings):
     version_poll_seconds: float = 2.0  # how often the services are asked which bundles they have
     start_seconds: float = 30.0  # how long a start waits for services that do not answer yet
     trusted: tuple[str, ...] = ()  # principals whose criticality and x-recmesh- metadata are believed
-    quality_target: float = 0.25  # seconds for 95 % of the pages; over it, and when full, each gets less work
+    quality_target: float = 0.5  # seconds for 95 % of the pages; over it, and when full, each gets less work
     quality_least: float = 0.25  # of the candidates; 1: always all
     admission: Admission = USUAL
     calls: Calls = ALL_USUAL
