@@ -7,6 +7,7 @@ count as well: where everything slows down at once, more copies would be the las
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from types import CoroutineType
@@ -65,8 +66,8 @@ class Hedge:
             self._saved += 1
         begin = self._clock.seconds()
         delay = durations.value(begin)
-        if delay is None or self._saved < CALLS_A_HEDGE:  # nothing to prepare for
-            reply = await service(call)
+        if delay is None or self._saved < CALLS_A_HEDGE or begin + delay >= (call.context.deadline or math.inf):
+            reply = await service(call)  # nothing to prepare for
         else:
             first = service(call)
             if not isinstance(first, CoroutineType):

@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 from recmesh.mesh.failure import is_cancel
 from recmesh.mesh.hedge import Hedges, tally
 from recmesh.rpc import Clock, Origin, Processed, RpcError, Status
+from recmesh.rpc.race import race
 
 T = TypeVar("T")
 
@@ -52,10 +53,11 @@ async def scatter(
     """
     gathering = _Gathering[T](clock, len(questions), deadline, patience, quorum)
     if questions:
-        asked = [gathering.ask(shard, question) for shard, question in enumerate(questions)]
-        if deadline is not None:
-            asked.append(gathering.alarm())
-        await clock.first(*asked)
+        asked = clock.first(*(gathering.ask(shard, question) for shard, question in enumerate(questions)))
+        if deadline is None:
+            await asked
+        else:
+            await clock.hedged(gathering.soft, asked, gathering.out_of_patience)
     return gathering.result()
 
 
@@ -71,7 +73,7 @@ class _Gathering(Generic[T]):
         self._clock = clock
         self._begin = clock.seconds()
         left = math.inf if deadline is None else max(0.0, deadline - self._begin)
-        self._soft, self._rest = left * patience, left * (1 - patience)
+        self.soft, self._rest = left * patience, left * (1 - patience)
         self._patient = True  # until the soft deadline
         self._total = total
         self._needed = math.ceil(quorum * total)
@@ -81,6 +83,7 @@ class _Gathering(Generic[T]):
 
     async def ask(self, shard: int, question: Coroutine[Any, Any, T]) -> None:
         tally.set(self._hedges)
+        race.set(None)  # a shard that is late has not lost against a copy of its own
         try:
             self._answers[shard] = await question
         except Exception as error:
@@ -90,8 +93,8 @@ class _Gathering(Generic[T]):
         if not self._enough():
             raise _GoesOnError
 
-    async def alarm(self) -> None:
-        await self._clock.sleep(self._soft)
+    async def out_of_patience(self) -> None:
+        """From the soft deadline on. That it ends first ends everything."""
         self._patient = False
         if not self._enough() and self._rest:
             await self._clock.sleep(self._rest)

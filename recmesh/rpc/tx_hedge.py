@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -15,25 +15,42 @@ from recmesh.rpc.race import Race, race
 T = TypeVar("T")
 
 
-class Alarms:
-    """Many alarms behind one timer. Most are over before they ring; a timer each would cost more than all else here.
+SOON: Final = 0.05  # seconds; a timer that rings sooner is left to ring, though nobody may wait any more
 
-    The timer stays until it rings, if only to find that nobody waits any more.
-    """
+Entry: TypeAlias = list[Any]
+"""When it is due, a number to order equals by, and the Pair; None instead once that is over."""
+
+
+class Alarms:
+    """Many alarms behind one timer. Most are over before they ring; a timer each would cost more than all else here."""
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
-        self._heap: list[tuple[float, int, Pair[Any]]] = []
+        self._heap: list[Entry] = []
         self._count = 0
+        self._waiting = 0
         self._timer: IDelayedCall | None = None
         self._due = 0.0
 
-    def add(self, delay: float, pair: Pair[Any]) -> None:
+    def add(self, delay: float, pair: Pair[Any]) -> Entry:
         due = self._reactor.seconds() + delay
         self._count += 1
-        heapq.heappush(self._heap, (due, self._count, pair))
+        self._waiting += 1
+        entry = [due, self._count, pair]
+        heapq.heappush(self._heap, entry)
         if self._timer is None or due < self._due:
             self._set(due, delay)
+        return entry
+
+    def drop(self, entry: Entry) -> None:
+        if entry[2] is None:
+            return
+        entry[2] = None  # what it held is let go at once
+        self._waiting -= 1
+        if not self._waiting and self._timer is not None and self._due - self._reactor.seconds() > SOON:
+            self._timer.cancel()
+            self._timer = None
+            self._heap.clear()
 
     def _set(self, due: float, delay: float) -> None:
         if self._timer is not None:
@@ -44,9 +61,11 @@ class Alarms:
     def _ring(self) -> None:
         self._timer = None
         now = max(self._due, self._reactor.seconds())  # reactors ring a rounding error too early
-        while self._heap and (self._heap[0][0] <= now or self._heap[0][2].over):
-            _, _, pair = heapq.heappop(self._heap)
-            if not pair.over:
+        while self._heap and (self._heap[0][0] <= now or self._heap[0][2] is None):
+            entry = heapq.heappop(self._heap)
+            pair, entry[2] = entry[2], None
+            if pair is not None:
+                self._waiting -= 1
                 pair.begin_second()
         if self._heap and self._timer is None:
             self._set(self._heap[0][0], self._heap[0][0] - now)
@@ -55,10 +74,9 @@ class Alarms:
 class Pair(Generic[T]):
     """Work, and the second piece that may be begun beside it."""
 
-    __slots__ = ("_backup", "_first", "_race", "_replies", "_second", "_variables", "_work", "over")
+    __slots__ = ("_backup", "_first", "_race", "_replies", "_second", "_variables", "_work")
 
     def __init__(self, work: Coroutine[Any, Any, T], backup: Callable[[], Coroutine[Any, Any, T] | None]) -> None:
-        self.over = False
         self._work = work
         self._backup = backup
         self._race = Race()
@@ -69,8 +87,9 @@ class Pair(Generic[T]):
 
     async def result(self, alarms: Alarms, delay: float) -> T:
         self._first: Deferred[T] = self._variables.run(Deferred.fromCoroutine, self._work)
-        if not self._first.called:
-            alarms.add(delay, self)
+        if self._first.called:
+            return await self._first
+        entry = alarms.add(delay, self)
         try:
             reply = await self._first
         except Exception as error:
@@ -83,7 +102,7 @@ class Pair(Generic[T]):
             self._race.won = True
             return reply
         finally:
-            self.over = True
+            alarms.drop(entry)
             if self._second is not None:
                 self._second.addErrback(lambda failure: None)  # nobody asks why it lost
                 self._second.cancel()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import defer
 
-from recmesh.mesh.failure import code_of, endpoint_failed, may_repeat
+from recmesh.mesh.failure import code_of, endpoint_failed, endpoint_refused, may_repeat
 from recmesh.rpc import Method, Origin, Processed, RpcError, Status
 from recmesh.v1.retrieval_pb2 import SearchRequest, SearchResponse
 
@@ -94,6 +94,15 @@ def test_codes_of_applications_are_neither_repeated_nor_held_against_the_endpoin
 )
 def test_which_failures_are_the_endpoints(error: RpcError, failed: bool) -> None:
     assert endpoint_failed(error) is failed
+
+
+@given(errors)
+def test_who_refuses_has_not_failed(error: RpcError) -> None:
+    if error.processed is Processed.REFUSED:
+        assert not endpoint_failed(error)
+        assert endpoint_refused(error) is (error.status in (Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED))
+    else:
+        assert not endpoint_refused(error)
 
 
 def test_names_of_codes() -> None:

@@ -40,18 +40,12 @@ class Pair:
         self.clock, self.slow, self.backup = FakeClock(), Piece(), Piece()
         self.outcome: Begun[str] = begin(self.clock.hedged(1.0, self.slow(), self.backup))
 
-    def quiet(self) -> bool:
-        """Whether nothing happens any more; the timer that others may share rings once and finds nobody."""
-        begun = self.backup.begun
-        self.clock.advance(1.0)
-        return not self.clock.timers and self.backup.begun == begun
-
 
 def test_work_that_ends_in_time_has_no_backup() -> None:
     pair = Pair()
     pair.clock.advance(0.9)
     pair.slow.done.callback("in time")
-    assert pair.outcome.result() == "in time" and not pair.backup.begun and pair.quiet()
+    assert pair.outcome.result() == "in time" and not pair.backup.begun and not pair.clock.timers
 
 
 def test_work_that_ends_at_once_needs_no_timer() -> None:
@@ -64,7 +58,7 @@ def test_a_failure_before_the_backup_is_the_outcome() -> None:
     pair.slow.done.errback(ValueError("own"))
     with pytest.raises(ValueError, match="own"):
         pair.outcome.result()
-    assert not pair.backup.begun and pair.quiet()
+    assert not pair.backup.begun and not pair.clock.timers
 
 
 @pytest.mark.parametrize("winner", ["slow", "backup"])
@@ -112,6 +106,26 @@ def test_many_share_a_timer_and_each_has_its_backup_in_time() -> None:
     assert [outcome.result() for outcome in outcomes] == ["backup"] * 4
 
 
+def test_a_timer_that_rings_soon_is_left_to_ring_and_finds_nobody() -> None:
+    clock, slow, backup = FakeClock(), Piece(), Piece()
+    outcome = begin(clock.hedged(0.01, slow(), backup))
+    slow.done.callback("in time")
+    assert outcome.result() == "in time" and len(clock.timers) == 1
+    clock.advance(0.01)
+    assert not clock.timers and not backup.begun
+
+
+def test_one_that_is_over_does_not_keep_another_from_its_backup() -> None:
+    clock, slow, backup = FakeClock(), Piece(), Piece()
+    begin(clock.hedged(1.0, slow(), Piece()))
+    begin(clock.hedged(2.0, Piece()(), backup))
+    slow.done.callback("in time")
+    clock.advance(1.0)
+    assert not backup.begun
+    clock.advance(1.0)
+    assert backup.begun
+
+
 def test_a_backup_may_be_declined() -> None:
     clock, slow = FakeClock(), Piece()
     outcome = begin(clock.hedged(1.0, slow(), lambda: None))
@@ -127,7 +141,7 @@ def test_cancelled_from_outside_both_are(after: float) -> None:
     pair.outcome.cancel()
     with pytest.raises(CancelledError):
         pair.outcome.result()
-    assert pair.slow.cancelled and pair.backup.cancelled == pair.backup.begun and pair.quiet()
+    assert pair.slow.cancelled and pair.backup.cancelled == pair.backup.begun and not pair.clock.timers
 
 
 def test_the_backup_runs_with_the_callers_variables() -> None:
