@@ -9,19 +9,21 @@ import argparse
 import json
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from models.bundle import Bundle, BundleError, find_bundle
 from training.console import Console
+from training.datasets.model import Dataset
 from training.datasets.reader import dataset_name, read_dataset
 from training.datasets.rejects import Rejects
 from training.errors import DatasetError, SettingsError
 from training.evaluate import evaluate
 from training.fit import fit_bundle
 from training.inspection import describe
+from training.language import PARTS, measure_language
 from training.preprocessing import Prepared, prepare
 from training.recommend import MAX_COUNT, recommend_file
 from training.reviews import judge
@@ -91,9 +93,24 @@ def evaluate_command(given: argparse.Namespace, console: Console) -> None:
     console.summary()
     if given.json:
         document = found.as_json() | {"seed": settings.fit.seed, "seconds": console.seconds}
-        given.json.parent.mkdir(parents=True, exist_ok=True)
-        given.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        console.say(str(given.json))
+        _write_json(given.json, document, console)
+
+
+def language_command(given: argparse.Namespace, console: Console) -> None:
+    settings = _settings(given)
+    rejects = Rejects(Path(f"{dataset_name(given.dataset)}.rejects.jsonl"), settings.max_rejects)
+    parts = given.only or list(PARTS)
+    dataset = _read(given.dataset, rejects, console, opinions_suffice=parts == ["sentiment"])
+    found = measure_language(dataset, parts, settings, console)
+    console.say()
+    for line in found.lines():
+        console.say(line)
+    console.say()
+    console.summary()
+    if given.json:
+        figures = [asdict(one) for one in found.figures]
+        document = {"dataset": dataset.name, "seed": settings.fit.seed, "results": figures, "seconds": console.seconds}
+        _write_json(given.json, document, console)
 
 
 def recommend_command(given: argparse.Namespace, console: Console) -> None:
@@ -127,17 +144,28 @@ def _settings(given: argparse.Namespace) -> TrainingSettings:
 
 def _prepare(path: Path, rejects: Rejects, settings: TrainingSettings, console: Console) -> tuple[Prepared, str, str]:
     """The cleaned dataset, its name and its fingerprint; says what cleaning did."""
-    with rejects:
-        dataset = read_dataset(path, rejects, console)
+    dataset = _read(path, rejects, console)
     judged = judge(dataset, settings.sentiment, settings.fit.seed, console)
     with console.stage("clean", 1) as stage:
         prepared = prepare(dataset, settings.preprocessing, judged)
         stage.advance()
     for line in prepared.report.lines():
         console.say(line)
+    return prepared, dataset.name, dataset.fingerprint
+
+
+def _read(path: Path, rejects: Rejects, console: Console, opinions_suffice: bool = False) -> Dataset:
+    with rejects:
+        dataset = read_dataset(path, rejects, console, opinions_suffice)
     if len(rejects):
         console.say(f"the rejected rows are in {rejects.path}")
-    return prepared, dataset.name, dataset.fingerprint
+    return dataset
+
+
+def _write_json(path: Path, document: Mapping[str, Any], console: Console) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    console.say(str(path))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -156,6 +184,12 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--protocol", choices=tuple(PROTOCOLS), default="temporal", help="default: temporal")
     measure.add_argument("--json", type=Path, metavar="FILE", help="write the figures for programs")
     measure.set_defaults(run=evaluate_command)
+
+    language = commands.add_parser("language", help="measure what is learnt from texts and reviews")
+    _reading_arguments(language)
+    language.add_argument("--only", choices=tuple(PARTS), action="append", help="may be given several times")
+    language.add_argument("--json", type=Path, metavar="FILE", help="write the figures for programs")
+    language.set_defaults(run=language_command)
 
     recommend = commands.add_parser("recommend", help="answer for a file of users")
     recommend.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle, or a directory that holds some")

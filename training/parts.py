@@ -114,7 +114,7 @@ def fit_parts(
     config = replace(config, ials=ials.settled(config.ials, taken))
     parts = Parts(asdict(config))
     parts.include(texts.parts)
-    parts.include(stages.kept(f"factors{label}", lambda: _factors(taken, texts, config, progress, label)))
+    parts.include(stages.kept(f"factors{label}", lambda: fit_factors(taken, texts, config, progress, label)))
     parts.include(stages.kept(f"item-kNN{label}", lambda: _itemknn(taken, config, progress, label)))
     parts.include(stages.kept(f"EASE{label}", lambda: _ease(taken, config, progress, label)))
     with progress.stage(f"RP3beta{label}", len(items)) as stage:
@@ -143,7 +143,7 @@ def _ease(taken: Matrix, config: FitConfig, progress: Progress, label: str) -> P
     return parts
 
 
-def _factors(taken: Matrix, texts: Texts, config: FitConfig, progress: Progress, label: str) -> Parts:
+def fit_factors(taken: Matrix, texts: Texts, config: FitConfig, progress: Progress, label: str) -> Parts:
     """Factors learnt from users; items nobody took stand where their text lets expect them."""
     with progress.stage(f"iALS{label}", ials.rows_to_solve(taken, config.ials)) as stage:
         users, items = ials.fit(taken, config.ials, np.random.default_rng(config.seed), stage.advance)

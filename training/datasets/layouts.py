@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from training.datasets.files import JSON_LINES, SourceFiles, open_text
+from training.datasets.files import JSON_LINES, TABLE_SUFFIXES, SourceFiles, open_text
 from training.datasets.spec import DatasetSpec, TableSpec
 from training.errors import DatasetError
 
@@ -91,6 +91,8 @@ def recognise(files: SourceFiles, interactions: str) -> DatasetSpec:
         return SEQUENCES
     if files.table("events"):
         return EVENTS
+    if files.table("opinions"):
+        return TABLES
     return _by_content(files)
 
 
@@ -110,7 +112,22 @@ def _by_content(files: SourceFiles) -> DatasetSpec:
             return _with_file(AMAZON_REVIEWS, "interactions", name)
         if {"event_id", "user_id", "item_id"} <= keys:
             return _with_file(EVENTS, "events", name)
-    raise DatasetError(
+    if files.path.is_file():
+        return _single(next(iter(files)), files)
+    raise _unknown(files)
+
+
+def _single(name: str, files: SourceFiles) -> DatasetSpec:
+    """One file instead of a directory is what its format can only be."""
+    if name.endswith(".txt"):
+        return _with_file(SEQUENCES, "interactions", name)
+    if name.endswith(TABLE_SUFFIXES):
+        return _with_file(TABLES, "interactions", name)
+    raise _unknown(files)
+
+
+def _unknown(files: SourceFiles) -> DatasetError:
+    return DatasetError(
         f"{files.path}: no interactions found. A dataset directory holds interactions.csv or interactions.jsonl with "
         f"the columns user and item, or one of the layouts {', '.join(LAYOUTS)}; other names are mapped in dataset.toml"
     )

@@ -17,13 +17,16 @@ from training.errors import DatasetError
 from training.progress import Progress
 
 
-def read_dataset(path: Path, rejects: Rejects, progress: Progress) -> Dataset:
-    """Everything the directory says. DatasetError: it cannot be used, or too many rows of a file cannot."""
+def read_dataset(path: Path, rejects: Rejects, progress: Progress, opinions_suffice: bool = False) -> Dataset:
+    """Everything the directory says. DatasetError: it cannot be used, or too many rows of a file cannot.
+
+    `opinions_suffice`: a directory without interactions, but with opinions, can be used too.
+    """
     files = SourceFiles(path)
     given, raw = read_dataset_toml(path)
     layout = by_name(given.layout) if given.layout else recognise(files, given.interactions.file)
     spec = apply(given, raw, layout)
-    found = _tables(spec, files, given)
+    found = _tables(spec, files, given, opinions_suffice)
     read = _Reader(rejects)
     with progress.stage("read", len(found)) as stage:
         for table, file in found.items():
@@ -32,7 +35,7 @@ def read_dataset(path: Path, rejects: Rejects, progress: Progress) -> Dataset:
     if DATASET_TOML in files:
         files.take(DATASET_TOML)
     events = read.events.finish()
-    if not len(events):
+    if not len(events) and not (opinions_suffice and read.opinions):
         raise DatasetError(f"{path}: there is not one usable interaction in {', '.join(found.values())}")
     return Dataset(
         name=dataset_name(path),
@@ -60,7 +63,7 @@ def dataset_name(path: Path) -> str:
     return given.name or (whole.partition(".")[0] if path.is_file() else whole)
 
 
-def _tables(spec: DatasetSpec, files: SourceFiles, given: DatasetSpec) -> dict[str, str]:
+def _tables(spec: DatasetSpec, files: SourceFiles, given: DatasetSpec, opinions_suffice: bool) -> dict[str, str]:
     """The file of each table that is there, in the order of reading: what items are comes first."""
     found = {}
     for table in ("items", "texts", "tags", "users", "opinions", "interactions", "events"):
@@ -70,7 +73,8 @@ def _tables(spec: DatasetSpec, files: SourceFiles, given: DatasetSpec) -> dict[s
             found[table] = described.file
         elif not described.file and files.table(table):
             found[table] = files.table(table)
-    if "interactions" not in found and "events" not in found:
+    suffice = {"interactions", "events"} | ({"opinions"} if opinions_suffice else set())
+    if not suffice & found.keys():
         expected = spec.interactions.file or "interactions.csv or interactions.jsonl"
         raise DatasetError(f"{files.path}: no interactions; the layout {spec.layout} has them in {expected}")
     return found

@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.data import ItemInfo
-from tests.training.datasets.support import lines, read, rejected, rows
+from tests.training.datasets.support import lines, read, rejected, rows, write
 from training.datasets.reader import read_dataset
 from training.datasets.rejects import Rejects
+from training.errors import DatasetError
 from training.progress import SilentProgress
 
 MOVIELENS = {
@@ -126,6 +127,52 @@ def test_a_single_file_is_a_dataset(tmp_path: Path) -> None:
         dataset = read_dataset(path, rejects, SilentProgress())
     assert dataset.name == "log"
     assert len(dataset.events) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "layout"),
+    [
+        ("clicks.csv", "user,item\nu,a\nu,b\n", "tables"),
+        ("clicks.tsv.gz", "user\titem\nu\ta\nu\tb\n", "tables"),
+        ("clicks.jsonl", lines({"user": "u", "item": "a"}, {"user": "u", "item": "b"}), "tables"),
+        ("Beauty.txt.xz", "u a b\n", "sequences"),
+    ],
+)
+def test_a_single_file_is_what_its_format_says(tmp_path: Path, name: str, content: str, layout: str) -> None:
+    path = write(tmp_path, {name: content}) / name
+    with Rejects(tmp_path / "rejects.jsonl") as rejects:
+        dataset = read_dataset(path, rejects, SilentProgress())
+    assert dataset.layout == layout and dataset.name == name.partition(".")[0]
+    assert [row[:2] for row in rows(dataset)] == [("u", "a"), ("u", "b")]
+
+
+@pytest.mark.parametrize("name", ["picture.png", "notes.md.gz"])
+def test_a_single_file_that_can_be_nothing_is_refused(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, {name: "x"}) / name
+    with Rejects(tmp_path / "rejects.jsonl") as rejects, pytest.raises(DatasetError, match="no interactions found"):
+        read_dataset(path, rejects, SilentProgress())
+
+
+def test_opinions_are_texts_and_the_stars_they_stand_for(tmp_path: Path) -> None:
+    dataset = read(
+        tmp_path,
+        {
+            "interactions.csv": "user,item\nu,a\n",
+            "opinions.csv": "text,label\nfine,1\n,1\ndull,0\nmute,\nloud,7\n",
+            "dataset.toml": "[opinions]\nscale = [0, 1]\n",
+        },
+        max_rejects=0.6,
+    )
+    assert list(dataset.opinions) == [("fine", 5.0), ("dull", 1.0)]
+    assert [row["line"] for row in rejected(tmp_path)] == [3, 5, 6]
+
+
+def test_opinions_alone_are_no_dataset_unless_they_are_asked_for(tmp_path: Path) -> None:
+    data = write(tmp_path, {"opinions.csv": "text,value\nfine,5\n"})
+    with Rejects(tmp_path / "rejects.jsonl") as rejects:
+        with pytest.raises(DatasetError, match="no interactions"):
+            read_dataset(data, rejects, SilentProgress())
+        assert list(read_dataset(data, rejects, SilentProgress(), opinions_suffice=True).opinions) == [("fine", 5.0)]
 
 
 def test_tables_in_csv(tmp_path: Path) -> None:
