@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import ModuleType
 
 from txaio import aio
@@ -20,11 +21,11 @@ from recmesh.rpc.aio_transport import LineProtocol
 from recmesh.rpc.call import Filter, Handlers, stack
 from recmesh.rpc.frames import DEFAULTS, Limits
 from recmesh.rpc.server import DEFAULT_CONNECTIONS, Answering, ConnectionLimits
-from recmesh.rpc.tls import Tls
+from recmesh.rpc.tls import Tls, TlsError
 from recmesh.rpc.tls_files import Identity, identity_of
 from recmesh.rpc.unix import bound, file_of
 
-__all__ = ["Clock", "ConnectionLimits", "Endpoint", "Gate", "Server", "Tls", "listen"]
+__all__ = ["Clock", "ConnectionLimits", "Endpoint", "Gate", "Server", "Tls", "TlsError", "listen"]
 
 
 class _Loop:
@@ -111,10 +112,20 @@ class Server(server.Server):
     async def _stop_listening(self) -> None:
         listener, self._listener = self._listener, None
         if listener is not None:
+            await _stop_accepting(listener)
             listener.close()
             path = unix_path(self.address)
             if path and file_of(path) == self._file:
                 os.unlink(path)
+
+
+async def _stop_accepting(listener: asyncio.Server) -> None:
+    """And lets sockets in that are half accepted: asyncio loses those that `close` comes upon."""
+    loop = asyncio.get_running_loop()
+    for sock in listener.sockets:
+        with suppress(NotImplementedError, RuntimeError):  # of loops that accept otherwise
+            loop.remove_reader(sock.fileno())
+    await asyncio.sleep(0)
 
 
 async def listen(

@@ -94,7 +94,9 @@ class Endpoint(abc.ABC):
     @property
     def serving(self) -> bool:
         """Whether the server wants calls, as it last said; those that come all the same are answered while it can."""
-        return self._current is None or self._current.serving
+        if self._current is not None:
+            return self._current.serving
+        return all(each.serving for each in self._leaving)
 
     @property
     def load(self) -> wire.LoadReport | None:

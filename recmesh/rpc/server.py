@@ -80,6 +80,8 @@ class Server(abc.ABC):
         self._open: dict[ServerConnection, Keeper] = {}  # until the last handler has ended
         self._emptied: list[Any] = []  # futures, resolved when the last of both has gone
         self._told: tuple[bool, wire.LoadReport | None] = (True, None)
+        self._grace: float | None = None  # of a drain under way, also for a socket that opened at its beginning
+        self._stopped = False
         self._too_many = Seldom(loop, log.warning)
         self._no_tls = Seldom(loop, log.warning)
 
@@ -103,6 +105,7 @@ class Server(abc.ABC):
         if accept_for > 0:
             await self._until(self._loop.futures.create_future(), accept_for)
         await self._stop_listening()
+        self._grace = grace
         for each in list(self._open):
             each.drain(grace)
         await self._gone_within(grace)
@@ -120,7 +123,10 @@ class Server(abc.ABC):
     # For the glue: a socket has opened.
 
     def _accept(self, outlet: Outlet, caller: str) -> Line:
-        if len(self._lines) >= self._bounds.most:
+        if self._stopped:
+            outlet.abort()
+            line = Line(outlet)
+        elif len(self._lines) >= self._bounds.most:
             line = self._turn_away(outlet)
         elif self._identity is None:
             line = Line(outlet, self._connect(outlet, caller, ""))
@@ -164,6 +170,8 @@ class Server(abc.ABC):
         self._open[connection] = Keeper(self._loop, connection, self._bounds, age)
         if self._told != (True, None):
             connection.announce(*self._told)
+        if self._grace is not None:
+            connection.drain(self._grace)
         return connection
 
     # The end.
@@ -182,6 +190,7 @@ class Server(abc.ABC):
                 self._resolve(each)
 
     async def _shut(self) -> None:
+        self._stopped = True
         for line in list(self._lines):
             if isinstance(line, TlsLine):
                 line.give_up()

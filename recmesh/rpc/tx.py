@@ -22,14 +22,14 @@ from recmesh.rpc.frames import DEFAULTS, Limits
 from recmesh.rpc.line import Line
 from recmesh.rpc.outlet import Outlet
 from recmesh.rpc.server import DEFAULT_CONNECTIONS, Answering, ConnectionLimits
-from recmesh.rpc.tls import Tls
+from recmesh.rpc.tls import Tls, TlsError
 from recmesh.rpc.tls_files import Identity, identity_of
 from recmesh.rpc.tx_address import ENCRYPTED, client_endpoint, listen_on, name_of
 from recmesh.rpc.tx_clock import Clock, use_monotonic_clock
 from recmesh.rpc.tx_transport import LineProtocol
 from recmesh.rpc.unix import file_of
 
-__all__ = ["Clock", "ConnectionLimits", "Endpoint", "Server", "Tls", "listen", "use_monotonic_clock"]
+__all__ = ["Clock", "ConnectionLimits", "Endpoint", "Server", "Tls", "TlsError", "listen", "use_monotonic_clock"]
 
 
 class _Loop:

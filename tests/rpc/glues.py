@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from recmesh.rpc import aio, tx
+from recmesh.rpc import aio, blocking, tx
 from recmesh.rpc.tls import Tls
 from tests.rpc.certificates import Authority
 from tests.rpc.kit import Health, Loopback, reactor
@@ -83,6 +83,18 @@ class Glued(Loopback):
                 await endpoint.close()
 
         return await deferToThread(lambda: asyncio.run(main()))
+
+    async def with_a_thread(self, address: str, work: Callable[[Any], Coroutine[Any, Any, T]], **options: Any) -> T:
+        """The blocking client, which needs none but blocks the one it has."""
+        endpoint = blocking.Endpoint(address, **options)
+
+        def main() -> T:
+            try:
+                return blocking.run(work(endpoint))
+            finally:
+                blocking.run(endpoint.close())
+
+        return await deferToThread(main)
 
 
 def members(folder: Path) -> tuple[Tls, Tls]:

@@ -113,6 +113,13 @@ class Network:
     def client(self, there: Server, name: str = "client", **options: Any) -> Client:
         return Client(self, there, name, **options)
 
+    def connected(self, there: Server) -> Client:
+        """A client whose socket the kernel had accepted before the server stopped listening."""
+        client, there.listening = self.client(there, "late"), True
+        client._dial_now()
+        there.listening = False
+        return client
+
     def move(self) -> None:
         """Carries what is on its way, and what follows from it."""
         self.clock.advance(0)

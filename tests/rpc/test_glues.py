@@ -1,4 +1,4 @@
-"""Servers and clients of both loops over real sockets: TCP, Unix sockets, TLS, Twisted's endpoint strings."""
+"""Servers and clients of every glue over real sockets: TCP, Unix sockets, TLS, Twisted's endpoint strings."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ async def _until_changed(health: Health, endpoint: Any) -> None:
         assert await stub(endpoint).check(ask()) == SERVING
 
 
-class BothLoopsTests(Glued):
+class EveryGlueTests(Glued):
     async def each_with_each(self, address: str, server: Any = None, client: Any = None) -> list[Health]:
         healths = []
         for number, serve in enumerate((self.serve_at, self.serve_under_asyncio)):
             health = Health()
             bound = await serve(address.format(number), health, tls=server)
-            for run in (self.with_twisted, self.with_asyncio):
+            for run in (self.with_twisted, self.with_asyncio, self.with_a_thread):
                 assert await run(bound, several, tls=client) == [SERVING] * 3
-            assert health.asked == ["", LARGE, "a"] * 2
+            assert health.asked == ["", LARGE, "a"] * 3
             healths.append(health)
         return healths
 
@@ -80,7 +80,7 @@ class BothLoopsTests(Glued):
         short = ConnectionLimits(max_age=0.05, age_grace=5.0)
 
         for serve in (self.serve_at, self.serve_under_asyncio):
-            for run in (self.with_twisted, self.with_asyncio):
+            for run in (self.with_twisted, self.with_asyncio, self.with_a_thread):
                 health = Health()
                 address = await serve("127.0.0.1:0", health, connections=short)
                 await run(address, partial(_until_changed, health))

@@ -225,6 +225,26 @@ def test_nothing_is_left_of_a_server_that_has_closed(network: Network, health: H
     assert closing.done and not network.clock.timers
 
 
+def test_a_socket_that_opens_as_the_server_stops_is_closed(network: Network, health: Health) -> None:
+    there = network.serve(health.handlers())
+    closing = begin(there.close())
+    asked = begin(stub(network.connected(there)).check(ask()))
+    network.move()
+    assert closing.done and not there._lines and not health.asked
+    assert error_of(asked).status == Status.UNAVAILABLE
+
+
+def test_a_socket_that_opens_as_a_drain_begins_is_drained(network: Network, health: Health) -> None:
+    there = network.serve(health.handlers())
+    call(network, network.client(there), "wait")
+    draining = begin(there.drain(20.0))
+    late = network.connected(there)
+    assert call(network, late).result() == SERVING
+    health.release()
+    network.wait(2)
+    assert draining.done
+
+
 # TLS.
 
 
