@@ -94,7 +94,7 @@ def _environment(process: Process, settings: Settings, limit: Limit) -> Environm
     quality = Quality(process.clock, settings.quality_target, settings.quality_least, lambda: limit.fullness)
     shown = process.registry.gauge("recmesh_gateway_quality", "Of the optional work, how much is done.")
     shown.ask(lambda: quality.factor)
-    return Environment(process.clock, time.time, random.SystemRandom(), on_away, quality)
+    return Environment(process.clock, time.time, random.SystemRandom(), on_away, quality, limit)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
+
+from google.protobuf.message import Message
 
 from gateway import catalogue, feedback, recommend, search, similar
 from gateway.catalogue import Catalogue
@@ -22,12 +24,17 @@ from gateway.upstreams import Upstreams
 from gateway.validate import check_tenant, invalid
 from gateway.versions import Versions
 from gateway.watch import Watches
-from recmesh.rpc import Clock, Context, RpcError, Status
+from recmesh.mesh.criticality import Criticality
+from recmesh.rpc import Call, Clock, Context, Filter, RpcError, Service, Status
 from recmesh.v1 import recommender_pb2 as pb
-from recmesh.v1.recommender_rpc import RecommenderBase
+from recmesh.v1.recommender_rpc import RECOMMENDER_RECOMMEND, RecommenderBase
 
 Q = TypeVar("Q")
 R = TypeVar("R")
+
+
+async def anybody(call: Call, service: Service) -> Message:
+    return await service(call)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class Environment:
     rng: random.Random  # of ids that nobody may guess
     on_away: Callable[[str, RpcError], None]  # told of every stage an answer had to do without
     quality: Quality
+    admit: Filter = anybody  # counts the pages of those who watch among the calls of this process
 
     def new_id(self) -> str:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
@@ -131,7 +139,18 @@ class Recommender(RecommenderBase):
         recommend.check(request.request)
         if not request.request.user_id:
             raise invalid("request.user_id is empty; say whom to watch")
-        return self.watches.pages(request.request, context, self.recommend)
+        return self.watches.pages(request.request, context, self._watched)
+
+    async def _watched(self, request: pb.RecommendRequest, context: Context) -> pb.RecommendResponse:
+        """A page of a watch takes a place like a call: a thousand that change at once must not all be made at once."""
+        context = replace(context, criticality=max(context.criticality, Criticality.SHEDDABLE_PLUS))
+
+        async def answer(call: Call) -> Message:
+            return await self.recommend(request, call.context)
+
+        page = await self._given.admit(Call(RECOMMENDER_RECOMMEND, request, context), answer)
+        assert isinstance(page, pb.RecommendResponse)
+        return page
 
     async def status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
         return self._status()

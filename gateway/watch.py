@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from recmesh.ops.bell import Bell
-from recmesh.rpc import Clock, Context, RpcError, Status
+from recmesh.rpc import Clock, Context, Processed, RpcError, Status
 from recmesh.v1 import feedback_pb2
 from recmesh.v1 import recommender_pb2 as pb
 from recmesh.v1.feedback_rpc import FeedbackStub
@@ -91,7 +91,13 @@ class Watches:
             shown: list[str] | None = None
             while not self._stopped:
                 seen = changes.count
-                answer = await page(request, context.by(self._clock.seconds() + self._page_seconds))
+                try:
+                    answer = await page(request, context.by(self._clock.seconds() + self._page_seconds))
+                except RpcError as error:
+                    if error.processed is not Processed.REFUSED or error.pushback_ms is None:
+                        raise
+                    await self._clock.sleep(error.pushback_ms / 1000)  # this process has no room for it at the moment
+                    continue
                 ids = [item.id for item in answer.items]
                 if ids != shown:
                     shown = ids

@@ -16,9 +16,7 @@ from __future__ import annotations
 
 from typing import Final
 
-WINDOW_SECONDS: Final = (
-    0.25  # short, since a spike has to be met within seconds; a step moves the limit by 10 % at most
-)
+WINDOW_SECONDS: Final = 0.25  # a spike has to be met within seconds; a window takes 10 % off the limit at most
 WINDOW_SAMPLES: Final = 10  # fewer say little; the window goes on until it has them
 USUAL_WINDOWS: Final = 600  # in the mean that counts as usual
 USUAL_WINDOWS_FULL: Final = 6_000  # the same while calls find no place

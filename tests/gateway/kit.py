@@ -26,7 +26,7 @@ from recmesh.ops.bell import Bell
 from recmesh.ops.health import Health
 from recmesh.ops.log import Logger
 from recmesh.ops.registry import Registry
-from recmesh.rpc import Call, Channel, Context, Handlers, Processed, RpcError, Status, tx
+from recmesh.rpc import Call, Channel, Context, Handlers, Processed, RpcError, Service, Status, tx
 from recmesh.v1 import common_pb2, embedding_pb2, feedback_pb2, models_pb2, ranking_pb2, retrieval_pb2
 from recmesh.v1.common_pb2 import History, Item, SourceScores
 from recmesh.v1.embedding_rpc import EmbeddingBase
@@ -391,8 +391,12 @@ class Mesh:
         self.poll()
         self.away: list[str] = []
         self.full = 0.0
+        self.admitted: list[Call] = []
+        self.no_room: list[int] = []  # milliseconds after which the refused may come back, one a refusal
         self.quality = Quality(clock, self.settings.quality_target, self.settings.quality_least, lambda: self.full)
-        given = Environment(clock, lambda: NOW, rng, lambda stage, error: self.away.append(stage), self.quality)
+        given = Environment(
+            clock, lambda: NOW, rng, lambda stage, error: self.away.append(stage), self.quality, self.admit
+        )
         handlers = Handlers()
         self.gateway = Recommender(self.settings, self.upstreams, self.versions, given)
         self.gateway.register(handlers)
@@ -401,6 +405,13 @@ class Mesh:
     def _resolve(self, shards: Sequence[Sequence[str]]) -> Changing:
         self.resolvers.append(Changing(*Static.of(*shards).snapshot()))
         return self.resolvers[-1]
+
+    async def admit(self, call: Call, service: Service) -> Message:
+        """Of the pages of those who watch."""
+        self.admitted.append(call)
+        if self.no_room:
+            raise RpcError(Status.UNAVAILABLE, "no room", processed=Processed.REFUSED, pushback_ms=self.no_room.pop())
+        return await service(call)
 
     def _connect(self, endpoint: EndpointAddress) -> Wire:
         return self.wires[endpoint.address.removesuffix(":1")]

@@ -125,3 +125,20 @@ def test_somebody_must_be_watched(mesh: Mesh) -> None:
     with pytest.raises(RpcError, match=r"request\.user_id is empty") as caught:
         begin(anext(mesh.ask.watch(pb.WatchRequest(request=request)))).result()
     assert caught.value.status is Status.INVALID_ARGUMENT
+
+
+def test_a_page_is_counted_among_the_calls_below_those_somebody_waits_for(mesh: Mesh) -> None:
+    watcher = Watcher(mesh, "ann")
+    watcher.page()
+    [call] = mesh.admitted
+    assert call.method.path.endswith("/Recommend") and call.context.criticality == 3
+
+
+def test_a_page_for_which_there_is_no_room_comes_later(mesh: Mesh) -> None:
+    mesh.no_room = [200, 100]
+    watcher = Watcher(mesh, "ann")
+    assert len(watcher.page()) == 3 and len(mesh.admitted) == 3
+    mesh.no_room = [50]
+    happens(mesh, "ann", "f0")
+    watcher.wait()
+    assert "f0" not in watcher.page()
