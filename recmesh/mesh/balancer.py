@@ -24,7 +24,11 @@ class Picker(Protocol):
 
 
 class LeastCost:
-    """The one of lower cost of two taken by chance."""
+    """The one of lower cost of two taken by chance.
+
+    One in slow start is often not considered, however little it would cost: a cost of ten times as much would keep it
+    from every call while there is little traffic, and then let all of them come at once.
+    """
 
     def __init__(self, rng: random.Random) -> None:
         self._random = rng.random
@@ -39,6 +43,10 @@ class LeastCost:
         if not one.available:
             return other
         if not other.available:
+            return one
+        if now < one.warm_from and self._random() >= one.warmth(now):
+            return other
+        if now < other.warm_from and self._random() >= other.warmth(now):
             return one
         return one if one.cost(now) <= other.cost(now) else other
 
@@ -97,8 +105,11 @@ class Balancer:
         return self._picker(call, self._best(call.tried), now)
 
     def _probe(self, call: Call, now: float) -> Replica | None:
-        """One whose ejection is over, if this call is to find out how it is; a second attempt goes where it is safe."""
-        if call.tried:
+        """One whose ejection is over, if this call is to find out how it is.
+
+        A second attempt goes where it is safe, and how a stream ends would be known too late.
+        """
+        if call.tried or call.streams:
             return None
         for replica in self._out:
             if replica.available and replica.health.takes_probe(now, safe=call.method.idempotent):

@@ -110,7 +110,7 @@ class Endpoints:
             self._ejection.admit(now),
             self.seconds,
             self,
-            joined=now if self._began else None,
+            joins=self._began,
         )
         self._gauges.show(replica)
         if self._began:
@@ -134,6 +134,10 @@ class Endpoints:
 
     def refused(self, seconds: float) -> None:
         self._refused_until = max(self._refused_until, self.seconds() + seconds)
+
+    def usual_latency(self, now: float) -> float:
+        """That of the quickest: a mean would hold what failures cost."""
+        return min(filter(None, (each.latency.value(now) for each in self.replicas)), default=0.0)
 
     def _health_changed(self, health: Health) -> None:
         replica = next(each for each in self.replicas if each.health is health)

@@ -23,7 +23,7 @@ REFUSAL_COSTS: Final = 0.250  # seconds at least; it is alive, and comes back so
 FAIR: Final = 0.1  # seconds; a caller who leaves an endpoint less than that finds out nothing about it
 
 SLOW_START: Final = 30.0  # seconds: caches fill and code warms up
-SLOW_START_LEAST: Final = 0.1  # of the weight at its begin, so that there are calls to warm up with
+SLOW_START_LEAST: Final = 0.1  # of its calls at the beginning, so that there are some to warm up with
 
 NO_TIME: Final = 1e-6  # seconds, far below any real answer: with no latency known, the calls in flight decide
 
@@ -40,11 +40,15 @@ class Endpoint(Protocol):
 
 
 class Watcher(Protocol):
-    """Whom a replica tells what happens to it."""
+    """Whom a replica tells what happens to it, and asks how the others do."""
 
     def changed(self, replica: Replica, state: str, cause: str) -> None: ...
 
     def refused(self, seconds: float) -> None: ...
+
+    def usual_latency(self, now: float) -> float:
+        """Seconds; 0 where none is known."""
+        ...
 
 
 class Nobody:
@@ -53,6 +57,9 @@ class Nobody:
     def changed(self, replica: Replica, state: str, cause: str) -> None: ...
 
     def refused(self, seconds: float) -> None: ...
+
+    def usual_latency(self, now: float) -> float:
+        return 0.0
 
 
 class Replica:
@@ -66,9 +73,10 @@ class Replica:
         health: Health,
         seconds: Callable[[], float],
         watcher: Watcher | None = None,
-        joined: float | None = None,
+        *,
+        joins: bool = False,
     ) -> None:
-        """`joined`: when slow start begins; None for one that was there from the beginning."""
+        """`joins`: others were there before, and it starts slowly."""
         now = seconds()
         self.where = where
         self.digest = digest(where.id)  # for rendezvous hashing
@@ -84,8 +92,10 @@ class Replica:
         self._service = service
         self._seconds = seconds
         self._watcher = watcher or Nobody()
-        self._warm_from = now if joined is None else joined + SLOW_START
+        self.warm_from = now  # when slow start ends
         self._emptied: Callable[[], None] | None = None
+        if joins:
+            self.warm_up(now)
 
     @property
     def state(self) -> str:
@@ -99,15 +109,19 @@ class Replica:
         """What one more call here is expected to cost its caller."""
         if self.away and self.endpoint.state == "ready":
             self._connected_again(now)
-        cost = (self.latency.value(now) + NO_TIME) * (self.in_flight + 1) / self.where.weight
-        if now < self._warm_from:
-            cost /= max(SLOW_START_LEAST, 1.0 - (self._warm_from - now) / SLOW_START)
-        return cost
+        return (self.latency.value(now) + NO_TIME) * (self.in_flight + 1) / self.where.weight
+
+    def warmth(self, now: float) -> float:
+        """The share of its usual calls it is ready for; below 1 in slow start."""
+        return max(SLOW_START_LEAST, 1.0 - max(0.0, self.warm_from - now) / SLOW_START)
 
     def warm_up(self, now: float) -> None:
-        """Slow start begins, and what its answers cost before is forgotten: a process that comes back has changed."""
-        self._warm_from = now + SLOW_START
-        self.latency = PeakEwma(now)
+        """Slow start begins, and what its answers took before is forgotten: a process that comes back has changed.
+
+        Until it answers it is taken for as quick as the others: were it taken for quicker, a burst would meet it cold.
+        """
+        self.warm_from = now + SLOW_START
+        self.latency = PeakEwma(now, value=self._watcher.usual_latency(now))
 
     def when_empty(self, emptied: Callable[[], None]) -> None:
         """Calls `emptied` once no call is in flight."""
@@ -123,11 +137,11 @@ class Replica:
         try:
             reply = await self._service(call)
         except BaseException as error:
-            self._ended_with(error, begin)
+            self._ended_with(error, call, begin)
             raise
         else:
             now = self._seconds()
-            if not call.streams:  # how long a stream goes on says nothing of how quickly calls are answered
+            if not call.streams:
                 self.latency.observe(now - begin, now)
             self.health.succeeded(begin, now)
             return reply
@@ -136,33 +150,35 @@ class Replica:
             if self._emptied is not None and not self.in_flight:
                 self._emptied()
 
-    def _ended_with(self, error: BaseException, begin: float) -> None:
+    def _ended_with(self, error: BaseException, call: Call, begin: float) -> None:
         now = self._seconds()
+        # How long a stream goes on, and that its time is over, says nothing of how quickly calls are answered.
+        took = 0.0 if call.streams else now - begin
         if not isinstance(error, RpcError):
             self.health.undecided()
             if is_cancel(error):  # a slow endpoint is one whose calls are given up, by hedges above all
-                self.latency.at_least(now - begin, now)
-        elif error.status is Status.CANCELLED or (error.status is Status.DEADLINE_EXCEEDED and now - begin < FAIR):
+                self.latency.at_least(took, now)
+        elif error.status is Status.CANCELLED or (error.status is Status.DEADLINE_EXCEEDED and took < FAIR):
             self.health.undecided()
-            self.latency.at_least(now - begin, now)
+            self.latency.at_least(took, now)
         elif endpoint_failed(error):
+            self.latency.observe(max(took, FAILURE_COSTS), now)
             self._failed(error, begin, now)
         elif endpoint_refused(error):
             pushback = max(0, error.pushback_ms or 0) / 1000
-            self.latency.observe(max(now - begin, pushback, REFUSAL_COSTS), now)
+            self.latency.observe(max(took, pushback, REFUSAL_COSTS), now)
             self.health.succeeded(begin, now)  # whoever refuses is alive
             self._watcher.refused(max(pushback, REFUSAL_COSTS))
         elif error.processed is Processed.NOT_SENT:
             self.health.undecided()  # it never came to the endpoint
         else:
-            self.latency.observe(now - begin, now)
+            self.latency.observe(took, now)
             self.health.succeeded(begin, now)
 
     def _failed(self, error: RpcError, begin: float, now: float) -> None:
         self.failures += 1
         self.last_error = str(error)
         self.failed_at = now
-        self.latency.observe(max(now - begin, FAILURE_COSTS), now)
         self.health.failed(self.last_error, begin, now)
         state = self.endpoint.state
         if not self.away and state != "ready":

@@ -14,6 +14,7 @@ from recmesh.rpc import Call, Context, Method, Origin, Processed, RpcError, Stat
 from recmesh.v1.retrieval_pb2 import SearchRequest, SearchResponse
 from tests.mesh.crowd import Crowd, named
 from tests.mesh.kit import search
+from tests.mesh.test_replica import stream
 
 BROKEN = RpcError(Status.INTERNAL, "disk full", processed=Processed.MAYBE, origin=Origin.SERVER)
 REFUSED = RpcError(Status.UNAVAILABLE, "too busy", processed=Processed.REFUSED)
@@ -198,6 +199,14 @@ def test_a_second_attempt_does_not_probe() -> None:
     call.tried.add("host-1")
     crowd.call(call)
     assert crowd.hosts["host-2"].calls == 1
+
+
+def test_a_stream_does_not_probe() -> None:
+    crowd = Crowd(*named(3))
+    fail(crowd.replica("host-0").health, 0.0)
+    crowd.clock.advance(2.0)
+    crowd.call(stream())
+    assert crowd.hosts["host-0"].calls == 0
 
 
 def test_results_of_attempts_that_began_before_it_came_back_do_not_count() -> None:

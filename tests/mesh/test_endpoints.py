@@ -93,6 +93,15 @@ def test_an_endpoint_that_joins_starts_slowly_those_of_the_beginning_do_not() ->
     assert min(crowd.share(f"host-{number}") for number in range(3)) > 0.2
 
 
+def test_one_that_joins_is_taken_for_as_quick_as_the_quickest_until_it_answers() -> None:
+    crowd = Crowd(*named(2))
+    crowd.hosts["host-1"].latency = 0.2
+    crowd.calls_for(5.0, 50)
+    crowd.resolver.set(*named(3))
+    now = crowd.clock.seconds()
+    assert crowd.replica("host-2").cost(now) == pytest.approx(0.01, rel=0.1)
+
+
 def test_what_a_snapshot_says_again_of_an_endpoint_holds_without_a_new_connection() -> None:
     crowd = Crowd(*named(2))
     hosts = dict(crowd.hosts)

@@ -77,18 +77,31 @@ class Sent:
     async def send(self, message: Message, /) -> None: ...
 
 
-def test_how_long_a_stream_goes_on_is_no_latency() -> None:
+def stream() -> Call:
+    call = search()
+    call.replies = Sent()
+    return call
+
+
+@pytest.mark.parametrize("how", ["ends", "is given up", "has no more time", "breaks"])
+def test_how_long_a_stream_goes_on_is_no_latency(how: str) -> None:
     clock = FakeClock()
     end: Deferred[Message] = never()
     one = replica("a", end, seconds=clock.seconds)
-    call = search()
-    call.replies = Sent()
-    watching = Outcome(one(call))
+    watching = Outcome(one(stream()))
     clock.advance(600.0)
     assert one.in_flight == 1
-    end.callback(FOUND)
-    assert watching.result() is FOUND
-    assert one.cost(clock.seconds()) < 0.001
+    if how == "ends":
+        end.callback(FOUND)
+    elif how == "is given up":
+        watching.cancel()
+    else:
+        late = RpcError(Status.DEADLINE_EXCEEDED, processed=Processed.MAYBE)
+        end.errback(late if how == "has no more time" else LOST)
+    assert not watching.pending and one.in_flight == 0
+    cost = one.cost(clock.seconds())
+    assert cost == pytest.approx(1.0, abs=1e-4) if how == "breaks" else cost < 0.001
+    assert one.health.in_a_row == (how == "breaks")
 
 
 def test_an_endpoint_that_comes_back_starts_slowly_and_forgets_what_it_cost() -> None:
@@ -100,13 +113,14 @@ def test_an_endpoint_that_comes_back_starts_slowly_and_forgets_what_it_cost() ->
     Outcome(one(search())).error()
     clock.advance(1.0)
     assert one.cost(clock.seconds()) > 0.5
+    assert one.warmth(clock.seconds()) == 1.0
     endpoint.state = "ready"
     assert one.cost(clock.seconds()) < 0.001
-    one.latency.observe(0.1, clock.seconds())
-    fresh = one.cost(clock.seconds())
-    clock.advance(30.0)
-    one.latency.observe(0.1, clock.seconds())
-    assert fresh == pytest.approx(10 * one.cost(clock.seconds()))
+    warmth = []
+    for _ in range(4):
+        warmth.append(one.warmth(clock.seconds()))
+        clock.advance(10.0)
+    assert warmth == pytest.approx([0.1, 1 / 3, 2 / 3, 1.0])
 
 
 def test_it_counts_calls_and_the_failures_that_are_its_own() -> None:
