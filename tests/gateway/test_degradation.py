@@ -21,7 +21,8 @@ from recmesh.v1.recommender_pb2 import (
 )
 from recmesh.v1.retrieval_pb2 import GetItemsRequest, GetItemsResponse, SearchRequest, SearchResponse
 from recmesh.v1.retrieval_rpc import RETRIEVAL_GET_ITEMS, RETRIEVAL_SEARCH
-from tests.gateway.kit import DOWN, Mesh
+from tests.gateway.fakes import DOWN
+from tests.gateway.kit import Mesh
 from tests.gateway.test_recommend import FILMS, MANY, ids
 
 

@@ -11,7 +11,8 @@ from models.blend import Blend
 from recmesh.rpc import Context, Status
 from recmesh.v1.common_pb2 import Item
 from recmesh.v1.recommender_pb2 import HistoryItem, PutItemsRequest, RecommendRequest, RecommendResponse
-from tests.gateway.kit import NOW, Film, Mesh
+from tests.gateway.fakes import Film
+from tests.gateway.kit import NOW, Mesh
 
 FILMS = [
     Film("alien", "Alien", 9.0, taste=(1.0, 0.0), meaning=(1.0, 0.0)),

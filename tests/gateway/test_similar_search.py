@@ -5,7 +5,8 @@ from __future__ import annotations
 from gateway.columns import floats
 from recmesh.rpc import Status
 from recmesh.v1.recommender_pb2 import SearchItemsRequest, SimilarItemsRequest
-from tests.gateway.kit import Film, Mesh
+from tests.gateway.fakes import Film
+from tests.gateway.kit import Mesh
 from tests.gateway.test_catalogue import put
 from tests.gateway.test_recommend import FILMS
 

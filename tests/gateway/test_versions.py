@@ -10,7 +10,8 @@ import pytest
 from recmesh.rpc import Context, RpcError, Status
 from recmesh.v1.recommender_pb2 import RecommendRequest, StatusRequest
 from recmesh.v1.retrieval_pb2 import SearchRequest, SearchResponse
-from tests.gateway.kit import DOWN, FakeRetrieval, Mesh
+from tests.gateway.fakes import DOWN, FakeRetrieval
+from tests.gateway.kit import Mesh
 from tests.gateway.test_recommend import FILMS
 from tests.mesh.kit import Outcome
 

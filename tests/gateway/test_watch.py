@@ -11,7 +11,8 @@ from recmesh.rpc import RpcError, Status, Stream
 from recmesh.testing import Begun, begin
 from recmesh.v1 import common_pb2
 from recmesh.v1 import recommender_pb2 as pb
-from tests.gateway.kit import DOWN, Film, Mesh
+from tests.gateway.fakes import DOWN, Film
+from tests.gateway.kit import Mesh
 
 FILMS = [Film(f"f{number}", f"Film {number}", popularity=float(9 - number)) for number in range(6)]
 
