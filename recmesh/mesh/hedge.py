@@ -59,9 +59,8 @@ class Hedge:
     async def __call__(self, call: Call, service: Service) -> Message:
         if not call.method.read_only or call.streams:
             return await service(call)
-        durations = self._durations.get(call.method.path)
-        if durations is None:
-            durations = self._durations[call.method.path] = Percentile()
+        path = call.method.path
+        durations = self._durations.get(path) or self._durations.setdefault(path, Percentile())
         if self._saved < CALLS_A_HEDGE * MOST_SAVED:
             self._saved += 1
         begin = self._clock.seconds()

@@ -12,14 +12,14 @@ from typing import Final
 
 from google.protobuf.message import Message
 
+from recmesh.mesh.criticality import Criticality
 from recmesh.mesh.failure import endpoint_refused
+from recmesh.mesh.limit import EXEMPT
 from recmesh.mesh.window import Window
 from recmesh.rpc import Call, Clock, Origin, Processed, RpcError, Service, Status
 
 SHARE: Final = 0.5  # of the calls accepted: nothing is dropped, for a healthy service refuses now and then
 MOST: Final = 0.75  # dropped: with fewer calls let through, a recovery would be noticed late
-CRITICAL_PLUS: Final = 1  # as the wire counts
-EXEMPT: Final = ("/grpc.health.v1.Health/",)
 
 
 class Throttle:
@@ -48,7 +48,7 @@ class Throttle:
         return max(0.0, min(MOST, (requests - (requests - refusals) / SHARE) / (requests + 1)))
 
     async def __call__(self, call: Call, service: Service) -> Message:
-        if call.context.criticality == CRITICAL_PLUS or call.method.path.startswith(EXEMPT):
+        if call.context.criticality == Criticality.CRITICAL_PLUS or call.method.path.startswith(EXEMPT):
             return await service(call)
         probability = self.probability
         if probability and self._rng.random() < probability:

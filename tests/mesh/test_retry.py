@@ -273,8 +273,8 @@ def test_r05_a_dead_leaf_under_three_hops_is_not_asked_27_times() -> None:
         with pytest.raises(RpcError, match="UNAVAILABLE: scheduled"):
             each.result()
     assert len(calls) < leaf.attempts <= 1.2 * len(calls)  # 1.4 where each hop kept to its budget alone
-    for each in (leaf, middle, outer, caller):
-        each.assert_quiet()
+    for world in (leaf, middle, outer, caller):
+        world.assert_quiet()
 
 
 async def _through(service: Service, call: Call) -> Any:
