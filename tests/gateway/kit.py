@@ -30,7 +30,7 @@ from recmesh.v1.feedback_rpc import FeedbackBase
 from recmesh.v1.ranking_rpc import RankingBase
 from recmesh.v1.recommender_rpc import RecommenderStub
 from recmesh.v1.retrieval_rpc import RetrievalBase
-from tests.gateway.fakes import FakeEmbedding, FakeFeedback, FakeModels, FakeRanking, FakeRetrieval, Film
+from tests.gateway.fakes import DOWN, FakeEmbedding, FakeFeedback, FakeModels, FakeRanking, FakeRetrieval, Film
 from tests.mesh.crowd import Changing
 from tests.mesh.kit import Outcome
 
