@@ -11,6 +11,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from recmesh.rpc import aio, blocking
+from recmesh.rpc.race import superseded
 from recmesh.testing import Begun, FakeClock, begin
 
 who: ContextVar[str] = ContextVar("who", default="nobody")
@@ -20,7 +21,7 @@ class Piece:
     """Work that ends when the test says so."""
 
     def __init__(self) -> None:
-        self.begun = self.cancelled = False
+        self.begun = self.cancelled = self.superseded = False
         self.done: Deferred[str] = Deferred()
         self.caller = ""
 
@@ -29,7 +30,7 @@ class Piece:
         try:
             return await self.done
         except CancelledError:
-            self.cancelled = True
+            self.cancelled, self.superseded = True, superseded()
             raise
 
 
@@ -67,7 +68,7 @@ def test_the_first_result_counts_and_the_other_is_cancelled(winner: str) -> None
     pair.clock.advance(1.0)
     first, second = (pair.slow, pair.backup) if winner == "slow" else (pair.backup, pair.slow)
     first.done.callback(winner)
-    assert pair.outcome.result() == winner and second.cancelled and not first.cancelled
+    assert pair.outcome.result() == winner and second.superseded and not first.cancelled
 
 
 @pytest.mark.parametrize("first", ["slow", "backup"])
@@ -142,6 +143,7 @@ def test_cancelled_from_outside_both_are(after: float) -> None:
     with pytest.raises(CancelledError):
         pair.outcome.result()
     assert pair.slow.cancelled and pair.backup.cancelled == pair.backup.begun and not pair.clock.timers
+    assert not pair.slow.superseded and not pair.backup.superseded
 
 
 def test_the_backup_runs_with_the_callers_variables() -> None:
@@ -189,6 +191,24 @@ def test_asyncio() -> None:
         return [await slow, await kept, await declined]
 
     assert under_asyncio(work) == ["backup", "kept", "declined"]
+
+
+@pytest.mark.parametrize("slow_wins", [False, True])
+def test_asyncio_who_loses_learns_why(slow_wins: bool) -> None:
+    learnt: list[bool] = []
+
+    async def lose() -> str:
+        try:
+            return await asyncio.sleep(60, "lost")
+        finally:
+            learnt.append(superseded())
+
+    async def work(clock: aio.Clock) -> str:
+        if slow_wins:
+            return await clock.hedged(0.001, asyncio.sleep(0.01, "won"), lose)
+        return await clock.hedged(0.001, lose(), lambda: value("won"))
+
+    assert under_asyncio(work) == "won" and learnt == [True]
 
 
 def test_asyncio_cancelled_from_outside_cancels_the_work() -> None:
