@@ -129,7 +129,7 @@ class ClientSession(Session):
             fault = self._gather(call_id, intake, END_STREAM, payload)
             if fault is not None:
                 status = _unusable(fault)
-            payload = b"" if intake.many else bytes(intake.data)
+            payload = b"" if intake.many or fault is not None else bytes(intake.data)
         self._close(call_id)
         self._events.append(StatusReceived(call_id, status, payload))
 

@@ -20,6 +20,7 @@ from recmesh.rpc.events import (
     Withdrawn,
 )
 from recmesh.rpc.frames import DEFAULT_CALL_WINDOW, DEFAULT_CONNECTION_WINDOW, HEADER, MORE, Limits
+from recmesh.rpc.memory import Pool
 from recmesh.rpc.session import PARTIAL_MESSAGES, Session
 from recmesh.rpc.session_client import ClientSession
 from recmesh.rpc.session_server import ServerSession
@@ -27,7 +28,7 @@ from recmesh.testing import frames_of, message_frame, status_frame
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.sessions import OK, client
 
-EVERYTHING = 1 << 40
+EVERYTHING = PLENTY = 1 << 40
 LIMITS = Limits(max_frame=frames.DEFAULT_MAX_FRAME, max_message=600_000, max_concurrent_calls=12)
 
 
@@ -102,7 +103,7 @@ class Windows(RuleBasedStateMachine):
             max_concurrent_calls=LIMITS.max_concurrent_calls,
             crc=crc,
         )
-        self.caller, self.answerer = ClientSession(limits), ServerSession(limits)
+        self.caller, self.answerer = ClientSession(limits, pool=Pool(PLENTY)), ServerSession(limits, pool=Pool(PLENTY))
         self.near, self.far = End(self.caller), End(self.answerer)
         self.kinds: dict[int, int] = {}
         self.asking: set[int] = set()  # client streams that are not ended
@@ -248,7 +249,7 @@ TestWindows.settings = settings(
 def test_many_large_requests_over_a_slow_line_are_all_taken() -> None:
     """Credit comes late, so that each message stands still again and again; only four have begun at any time."""
     limits = Limits(max_message=DEFAULT_CALL_WINDOW * 4)
-    near, far = ClientSession(limits), End(ServerSession(limits))
+    near, far = ClientSession(limits, pool=Pool(PLENTY)), End(ServerSession(limits, pool=Pool(PLENTY)))
     near.receive(far.session.hello(), 0.0)
     line, seen = near.hello(), set[int]()
     for _ in range(20):
@@ -278,7 +279,7 @@ def test_a_stream_that_fails_inside_a_message_hands_none_of_it_on() -> None:
 
 
 def test_a_stream_that_nobody_reads_stops_after_a_message_and_a_window() -> None:
-    near, far = ClientSession(LIMITS), End(ServerSession(LIMITS))
+    near, far = ClientSession(LIMITS, pool=Pool(PLENTY)), End(ServerSession(LIMITS, pool=Pool(PLENTY)))
     near.receive(far.session.hello(), 0.0)
     call_id, data = near.call(header(Kind.CLIENT_STREAM), b"", Kind.CLIENT_STREAM)
     line = near.hello() + data
