@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TextIO
+from typing import Final, TextIO
 
 from tqdm import tqdm
 
 from training.progress import Stage
 
+TOLD_EVERY: Final = 20.0  # seconds: a person who looks at a log soon sees that it goes on
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
 
 
@@ -39,7 +40,9 @@ class Console:
     def _stage(self, name: str, total: int) -> Iterator[Stage]:
         begun = self._clock()
         self.seconds.setdefault(name, 0.0)
-        shown: _Bar | _Lines = _Bar(name, total, self._err) if self._err.isatty() else _Lines(name, self._err)
+        shown: _Bar | _Lines = (
+            _Bar(name, total, self._err) if self._err.isatty() else _Lines(name, total, self._err, self._clock)
+        )
         try:
             yield shown
         finally:
@@ -75,15 +78,25 @@ class _Bar:
 
 
 class _Lines:
-    """A line for each stage, begun with it and ended with it, for logs."""
+    """A line for each stage, begun with it and ended with it, for logs. A long one tells how much is left."""
 
-    def __init__(self, name: str, stream: TextIO) -> None:
+    def __init__(self, name: str, total: int, stream: TextIO, clock: Callable[[], float]) -> None:
         self._stream = stream
+        self._total = total
+        self._done = 0
+        self._clock = clock
+        self._begun = self._told = clock()
         stream.write(f"{name} ...")
         stream.flush()
 
     def advance(self, n: int = 1) -> None:
-        pass
+        self._done += n
+        now = self._clock()
+        if now - self._told >= TOLD_EVERY and 0 < self._done < self._total:
+            left = (now - self._begun) * (self._total / self._done - 1)
+            self._stream.write(f" {self._done / self._total:.0%}, {left:.0f} s left ...")
+            self._stream.flush()
+            self._told = now
 
     def finish(self, seconds: float) -> None:
         self._stream.write(f" {seconds:.1f} s\n")

@@ -31,6 +31,15 @@ def test_a_log_gets_one_line_a_stage_that_shows_what_is_being_done() -> None:
     assert err.getvalue() == "count ... 1.5 s\n"
 
 
+def test_a_long_stage_tells_in_a_log_how_much_is_left() -> None:
+    clock, err = Clock(), io.StringIO()
+    with Console(io.StringIO(), err, clock).stage("count", 4) as stage:
+        for _ in range(4):
+            clock.now += 15
+            stage.advance()
+    assert err.getvalue() == "count ... 50%, 30 s left ... 60.0 s\n"
+
+
 def test_a_terminal_gets_a_bar_with_the_time_left() -> None:
     err = Terminal()
     with Console(io.StringIO(), err).stage("count", 4) as stage:
