@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -55,6 +56,14 @@ def gateway(folder: Path, configuration: str = CONFIGURATION) -> Iterator[subpro
         process.communicate(timeout=PATIENCE)
 
 
+def metrics(admin: str) -> str:
+    connection = http.client.HTTPConnection(admin, timeout=PATIENCE)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return text
+
+
 def test_a_gateway_alone_serves_says_what_is_missing_and_stops(tmp_path: Path) -> None:
     with gateway(tmp_path) as process:
         assert process.stdout is not None
@@ -70,6 +79,9 @@ def test_a_gateway_alone_serves_says_what_is_missing_and_stops(tmp_path: Path) -
         events = RecordFeedbackRequest(events=[Event(user_id="u", item_id="i")])
         with pytest.raises(RpcError, match=f"feedback is away: UNAVAILABLE: {NOBODY} cannot be reached"):
             blocking.run(stub.record_feedback(events))
+        shown = metrics(said["admin"])
+        for line in ("recmesh_admission_limit 20\n", "recmesh_gateway_quality 1\n", "recmesh_lag_seconds "):
+            assert line in shown
         blocking.run(endpoint.close())
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=PATIENCE)
