@@ -7,7 +7,7 @@ MESH := .venv/mesh.stamp
 DEV := .venv/dev.stamp
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test up bench lint proto proto-check format lock clean help
+.PHONY: demo test up bench fuzz lint proto proto-check format lock clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -24,6 +24,9 @@ test: $(DEV) ## the whole test suite
 
 bench: $(DEV) ## the benchmarks, as JSON in benchmarks/results/
 	$(BIN)/python -m benchmarks
+
+fuzz: $(DEV) ## feed both ends of the wire with anything, for SECONDS=60
+	$(BIN)/python -m tests.rpc.fuzz --seconds $(or $(SECONDS),60)
 
 lint: $(DEV) proto-check ## style, types, boundaries, and that generated code is fresh
 	$(BIN)/ruff check .
