@@ -18,6 +18,8 @@ from typing import Any, Final, TextIO
 
 from twisted.logger import STDLibLogObserver, globalLogBeginner
 
+from recmesh.ops.shortage import Shortage
+
 SECRET: Final = re.compile(r"password|passwd|secret|token|authori[sz]ation|cookie|api_?key|private_?key", re.IGNORECASE)
 LONGEST: Final = 2_000  # characters of one field: what callers send must not fill the disk
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # would break a line apart or speak to the terminal
@@ -60,7 +62,9 @@ def setup(form: str = "auto", level: str = "info", node: str = "", stream: TextI
 def adopt_twisted() -> None:
     """Makes Twisted's own records part of the log, failures nobody handled above all. Once a process."""
     logging.getLogger("twisted").setLevel(logging.WARNING)
-    globalLogBeginner.beginLoggingTo([STDLibLogObserver("twisted")], redirectStandardIO=False, discardBuffer=True)
+    globalLogBeginner.beginLoggingTo(
+        [STDLibLogObserver("twisted"), Shortage()], redirectStandardIO=False, discardBuffer=True
+    )
 
 
 def safe(name: str, value: Any) -> Any:
