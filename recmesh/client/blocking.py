@@ -13,7 +13,9 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from recmesh.client import core
+from recmesh.client.gateways import connecting
 from recmesh.rpc.blocking import Clock, Endpoint, run
+from recmesh.rpc.tls import Tls
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,13 +32,15 @@ def _awaited(
 
 
 class Client:
-    """The mesh behind one gateway, or several of which each call takes one; "host:port". Connects at the first call.
+    """The mesh behind one gateway, or several of which each call takes one; "host:port", "unix:/path".
 
-    `timeout`: seconds a call may take. A client makes one call at a time: give each thread its own.
+    Connects at the first call. `timeout`: seconds a call may take. `tls`: the files of a gateway that requires TLS.
+    A client makes one call at a time: give each thread its own.
     """
 
-    def __init__(self, *gateways: str, timeout: float = core.TIMEOUT, tenant: str = "") -> None:
-        self._core = core.Client(gateways, Endpoint, Clock(), random.Random(), timeout=timeout, tenant=tenant)
+    def __init__(self, *gateways: str, timeout: float = core.TIMEOUT, tenant: str = "", tls: Tls | None = None) -> None:
+        connect = connecting(Endpoint, tls)
+        self._core = core.Client(gateways, connect, Clock(), random.Random(), timeout=timeout, tenant=tenant)
 
     recommend = _awaited(core.Client.recommend)
     similar = _awaited(core.Client.similar)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Final, Protocol
 
 from google.protobuf.message import Message
@@ -15,7 +16,9 @@ from recmesh.mesh.metrics import Unrecorded
 from recmesh.mesh.replica import Endpoint
 from recmesh.mesh.resolver import EndpointAddress, Static
 from recmesh.rpc import Call, Clock, Processed, RpcError, Service, Status
-from recmesh.rpc.address import split_address
+from recmesh.rpc.address import split_address, unix_path
+from recmesh.rpc.tls import Tls
+from recmesh.rpc.tls_files import Identity
 
 MOST_SECONDS: Final = 3600.0  # a bound on what a caller may ask for, so that a forgotten call ends
 ATTEMPTS: Final = 3  # the first, one elsewhere, and one after a pause
@@ -31,6 +34,11 @@ class Gateway(Endpoint, Protocol):
     async def close(self) -> None: ...
 
 
+def connecting(endpoint: Callable[..., Gateway], tls: Tls | None) -> Callable[[str], Gateway]:
+    """How a client reaches an address; TlsError for files that cannot be used."""
+    return endpoint if tls is None else partial(endpoint, tls=Identity(tls, server=False))
+
+
 class Gateways:
     """The gateways of one mesh; each can answer every call. Is a Service."""
 
@@ -40,7 +48,7 @@ class Gateways:
         if not addresses:
             raise ValueError('a client needs the address of a gateway, for example "127.0.0.1:7000"')
         for address in addresses:
-            split_address(address)  # a wrong one is told at once, and not by the first call
+            unix_path(address) or split_address(address)  # a wrong one is told at once, and not by the first call
         self._addresses = tuple(dict.fromkeys(addresses))
         self._endpoints: list[Gateway] = []
 

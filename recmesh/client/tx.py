@@ -17,6 +17,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from recmesh.client import core
+from recmesh.client.gateways import connecting
+from recmesh.rpc.tls import Tls
 from recmesh.rpc.tx import Clock, Endpoint
 
 P = ParamSpec("P")
@@ -44,16 +46,22 @@ def _installed() -> IReactorTime:
 
 
 class Client:
-    """The mesh behind one gateway, or several of which each call takes one; "host:port". Connects at the first call.
+    """The mesh behind one gateway, or several of which each call takes one; "host:port", "unix:/path".
 
-    `timeout`: seconds a call may take. `reactor`: None for the one that is installed.
+    Connects at the first call. `timeout`: seconds a call may take. `tls`: the files of a gateway that requires TLS.
+    `reactor`: None for the one that is installed.
     """
 
     def __init__(
-        self, *gateways: str, timeout: float = core.TIMEOUT, tenant: str = "", reactor: IReactorTime | None = None
+        self,
+        *gateways: str,
+        timeout: float = core.TIMEOUT,
+        tenant: str = "",
+        tls: Tls | None = None,
+        reactor: IReactorTime | None = None,
     ) -> None:
         using = reactor or _installed()
-        connect = partial(Endpoint, using)
+        connect = connecting(partial(Endpoint, using), tls)
         self._core = core.Client(gateways, connect, Clock(using), random.Random(), timeout=timeout, tenant=tenant)
 
     recommend = _deferred(core.Client.recommend)

@@ -42,7 +42,7 @@ def in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (aio, blocking):
         monkeypatch.setattr(module, "Endpoint", FakeEndpoint)
         monkeypatch.setattr(module, "Clock", FakeClock)
-    monkeypatch.setattr(tx, "Endpoint", lambda reactor, address: FakeEndpoint(address))
+    monkeypatch.setattr(tx, "Endpoint", lambda reactor, address, **options: FakeEndpoint(address))
 
 
 def calls(client: type) -> dict[str, inspect.Signature]:
