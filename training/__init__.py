@@ -1,1 +1,1 @@
-"""From a dataset to a model bundle, and how good the bundle is: `python -m training fit | evaluate | recommend`."""
+"""From a dataset to a model bundle, and how good the bundle is: `python -m training fit | evaluate | language`."""

@@ -1,4 +1,4 @@
-"""`python -m training fit | evaluate | recommend | inspect`."""
+"""`python -m training fit | evaluate | language | recommend | inspect`."""
 
 import io
 import signal
