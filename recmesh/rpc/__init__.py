@@ -6,10 +6,12 @@ frames, events, session*, flow
                               bytes to events and back, and how much may be sent; no I/O
 headers, sniff, address       contexts and outcomes as metadata; other protocols; "host:port"; no I/O
 connection*                   calls over one connection, whatever loop owns it
-endpoint                      calls to one address, over a connection that is made again when lost
+endpoint, server              the connections to one address, at the calling end and at the answering one
+line, outlet, idle, seldom    their parts: what a socket's bytes become, when bytes leave, who is idle, what is logged
+tls, tls_files, tls_stream    what a certificate must say; its files; TLS without I/O
 tx, aio, blocking             all this under Twisted, under asyncio, and on a plain socket
-tx_clock, tx_hedge, tx_transport, outlet, steps
-                              their parts: a reactor's time, where bytes go, coroutines gone on with
+tx_*, aio_*, unix, sockets, steps
+                              their parts: a loop's time, addresses, transports, coroutines gone on with
 """
 
 from recmesh.rpc.call import Call, Context, Filter, Handlers, Kind, Method, Service, stack

@@ -11,6 +11,7 @@ from typing import Any, cast
 from recmesh.rpc import outlet
 from recmesh.rpc.address import join_address
 from recmesh.rpc.line import Line
+from recmesh.rpc.sockets import bound_unsent
 
 
 class Outlet(outlet.Outlet):
@@ -53,7 +54,7 @@ class LineProtocol(asyncio.Protocol):
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family != getattr(socket, "AF_UNIX", None):
             with suppress(OSError):  # lost already
-                outlet.bound_unsent(sock)
+                bound_unsent(sock)
         self._outlet = Outlet(cast(asyncio.Transport, transport))
         self._line = line = self._begin(self._outlet, _name_of(transport.get_extra_info("peername")))
         self.data_received = line.data_received  # type: ignore[method-assign] # a step less for every read

@@ -8,7 +8,6 @@ than there is `room` for, and goes on when `on_room` is called: so what others w
 from __future__ import annotations
 
 import abc
-import socket
 from collections.abc import Callable
 
 from recmesh.rpc.connection import Timer
@@ -111,13 +110,6 @@ class Outlet(abc.ABC):
 
     @abc.abstractmethod
     def _abort(self) -> None: ...
-
-
-def bound_unsent(sock: socket.socket) -> None:
-    """Keeps the kernel from taking megabytes of a stream that small calls would then stand behind."""
-    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
-    if option is not None:
-        sock.setsockopt(socket.IPPROTO_TCP, option, AHEAD)
 
 
 def _nobody() -> None:

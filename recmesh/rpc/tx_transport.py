@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from recmesh.rpc import outlet
 from recmesh.rpc.line import Line
+from recmesh.rpc.sockets import bound_unsent
 from recmesh.rpc.tx_address import name_of
 
 
@@ -101,4 +102,4 @@ class LineProtocol(Protocol):
 def _tune(transport: Any) -> None:
     with suppress(AttributeError, OSError):  # of a transport that is no TCP socket
         transport.setTcpNoDelay(True)  # else a second small request waits for the first one's acknowledgement
-        outlet.bound_unsent(cast(socket.socket, transport.getHandle()))
+        bound_unsent(cast(socket.socket, transport.getHandle()))
