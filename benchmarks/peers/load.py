@@ -42,7 +42,6 @@ class Transfer:
 class Figures:
     """What came of a Cell; CPU time a call is user and system time of the whole process."""
 
-    calls: int
     calls_per_s: float
     p50_us: float
     p99_us: float
@@ -94,7 +93,6 @@ class Tally:
         took, calls = sorted(self._took), len(self._took)
         first, last = self._marks
         return Figures(
-            calls=calls,
             calls_per_s=round(calls / (last.time - first.time), 1),
             p50_us=round(1e6 * took[calls // 2], 1),
             p99_us=round(1e6 * took[int(0.99 * calls)], 1),

@@ -31,7 +31,7 @@ def test_every_contestant_answers_and_is_measured(capsys: pytest.CaptureFixture[
         (contestant, in_flight) for in_flight in (1, 4) for contestant in CONTESTANTS
     ]
     for row in told["results"]:
-        assert {"contestant", "payload_bytes", "in_flight", "repeat"} | FIGURES <= set(row)
+        assert set(row) == {"contestant", "payload_bytes", "in_flight", "repeat"} | FIGURES
         assert all(row[name] > 0 for name in FIGURES)
     assert told["machine"]["cores"] > 0
     assert [row["direction"] for row in told["stream"]] == ["down", "up"]
