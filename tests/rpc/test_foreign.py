@@ -1,81 +1,36 @@
-"""A client written from the protocol's document alone, in nothing but sockets, struct and the metadata messages.
-
-The client uses no code of recmesh.rpc; if it can talk to the server, so can one in another language.
-"""
+"""A client that is written from the protocol's document alone talks to the server."""
 
 from __future__ import annotations
 
-import socket
 import struct
-import zlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from recmesh.rpc.frames import Limits  # for the server
+from recmesh.rpc.frames import Limits
 from recmesh.v1 import health_pb2 as pb
 from recmesh.wire.v1 import wire_pb2 as wire
+from tests.rpc.foreign import (
+    ACK,
+    CALL,
+    CANCEL,
+    CHECK,
+    CRC,
+    END,
+    GOAWAY,
+    HELLO,
+    MESSAGE,
+    MORE,
+    PING,
+    STATUS,
+    WINDOW,
+    Client,
+    Frame,
+    status,
+)
 from tests.rpc.kit import Health, Loopback, reactor, until
-
-HELLO, CALL, MESSAGE, STATUS, CANCEL, WINDOW, PING, GOAWAY = range(1, 9)
-END, MORE, CRC, ACK = 0x01, 0x02, 0x08, 0x10
-CHECK = "/grpc.health.v1.Health/Check"
-
-
-class Frame(NamedTuple):
-    kind: int
-    flags: int
-    call: int
-    meta: bytes
-    payload: bytes
-
-
-class Client:
-    """Says what it is told to, and reads frame by frame."""
-
-    def __init__(self, address: str, crc: bool = False) -> None:
-        host, port = address.split(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=10)
-        self.stream = self.socket.makefile("rb")
-        self.crc = False
-        self.socket.sendall(b"\x89RMW\r\n\x1a\n")
-        self.send(HELLO, 0, wire.Hello(version_min=1, version_max=1, crc=crc, node_id="foreign"))
-        self.crc = crc
-
-    def send(self, kind: int, call: int, meta: Any = None, payload: bytes = b"", flags: int = 0) -> None:
-        head = meta.SerializeToString() if meta is not None else b""
-        flags |= CRC if self.crc else 0
-        start = struct.pack(">IBBHI", len(head) + len(payload), kind, flags, len(head), call)
-        check = zlib.crc32(start + head + payload) if self.crc else 0
-        self.socket.sendall(start + struct.pack(">I", check) + head + payload)
-
-    def read(self) -> Frame:
-        while (frame := self.read_any()).kind == WINDOW:
-            pass  # this client never sends so much at once that it has to count
-        return frame
-
-    def read_any(self) -> Frame:
-        start = self.stream.read(16)
-        size, kind, flags, meta, call, check = struct.unpack(">IBBHII", start)
-        body = self.stream.read(size)
-        if flags & CRC:
-            assert check == zlib.crc32(start[:12] + body)
-        return Frame(kind, flags, call, body[:meta], body[meta:])
-
-    def close(self) -> None:
-        self.stream.close()
-        self.socket.close()
-
-    def ask(self, call: int, service: str, **header: Any) -> None:
-        request = pb.HealthCheckRequest(service=service).SerializeToString()
-        self.send(CALL, call, wire.CallHeader(method=CHECK, **header), request, END)
-
-
-def status(frame: Frame) -> wire.CallStatus:
-    assert (frame.kind, frame.flags & END) == (STATUS, END)
-    return wire.CallStatus.FromString(frame.meta)
 
 
 class ForeignTests(Loopback):
