@@ -13,15 +13,17 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from recmesh import __version__, commands, tables
 from recmesh.client import RpcError, Status, core
 from recmesh.client.blocking import Client
 from recmesh.rpc import Processed
+from recmesh.rpc.tls import Tls, TlsError
 
 GATEWAY: Final = "127.0.0.1:7000"
+TLS: Final = "RECMESH_TLS_"
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -44,9 +46,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _connected(given: argparse.Namespace) -> Client:
     try:
-        return Client(*given.gateway.split(","), timeout=given.timeout)
+        tls = _tls(os.environ)
+    except ValueError as error:
+        raise commands.UsageError(f"{TLS}CERTIFICATE, _KEY, _AUTHORITIES, _PEERS: {error}") from error
+    try:
+        return Client(*given.gateway.split(","), timeout=given.timeout, tls=tls)
     except ValueError as error:
         raise commands.UsageError(f"--gateway {given.gateway}: {error}") from error
+    except TlsError as error:
+        raise commands.UsageError(f"{TLS}CERTIFICATE, _KEY, _AUTHORITIES: {error}") from error
+
+
+def _tls(environ: Mapping[str, str]) -> Tls | None:
+    """From the variables that processes of the mesh have, so that the command works beside one as it is."""
+    files = {name: environ.get(f"{TLS}{name.upper()}", "") for name in ("certificate", "key", "authorities")}
+    peers = tuple(each.strip() for each in environ.get(f"{TLS}PEERS", "").split(",") if each.strip())
+    return Tls(**files, peers=peers) if peers or any(files.values()) else None
 
 
 def _print(shown: commands.Shown, as_json: bool) -> None:

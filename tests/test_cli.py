@@ -6,7 +6,7 @@ import io
 import json
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import pytest
 from recmesh import cli
 from recmesh.client import Recommendations, RecommendedItem, blocking, core
 from recmesh.rpc import Processed, RpcError, Status
+from recmesh.rpc.tls_files import Identity
 from recmesh.v1 import recommender_pb2 as pb
 from tests.client.fake import FakeClock, FakeEndpoint, FakeGateway, late, refused
+from tests.rpc.certificates import Authority
 
 Run = Callable[..., int]
 
@@ -28,8 +30,10 @@ class Mesh:
         self.gateway = FakeGateway()
         self.failures: deque[RpcError] = deque()
         self.endpoints: list[FakeEndpoint] = []
+        self.identities: list[Identity | None] = []
 
-    def connect(self, address: str) -> FakeEndpoint:
+    def connect(self, address: str, tls: Identity | None = None) -> FakeEndpoint:
+        self.identities.append(tls)
         self.endpoints.append(FakeEndpoint(address, self.gateway, self.failures))
         return self.endpoints[-1]
 
@@ -366,6 +370,24 @@ def test_the_gateway_is_that_of_the_option_then_that_of_the_environment(
     cli.main(["status", "--gateway", "d:4"])
     assert [endpoint.address for endpoint in mesh.endpoints] == ["127.0.0.1:7000", "a:1", "b:2", "c:3", "d:4"]
     assert all(endpoint.closed for endpoint in mesh.endpoints)
+
+
+def test_certificates_come_from_the_environment(
+    mesh: Mesh, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = Authority(tmp_path).member("caller")
+    for name in ("certificate", "key", "authorities"):
+        monkeypatch.setenv(f"RECMESH_TLS_{name.upper()}", getattr(files, name))
+    monkeypatch.setenv("RECMESH_TLS_PEERS", "spiffe://mesh, spiffe://other/gateway")
+    assert cli.main(["status"]) == 0
+    [identity] = mesh.identities
+    assert identity is not None and identity.tls == replace(files, peers=("spiffe://mesh", "spiffe://other/gateway"))
+    monkeypatch.setenv("RECMESH_TLS_KEY", str(tmp_path / "none"))
+    assert cli.main(["status"]) == 2
+    assert f"{tmp_path}/none cannot be read" in capsys.readouterr().err
+    monkeypatch.delenv("RECMESH_TLS_KEY")
+    assert cli.main(["status"]) == 2
+    assert "a certificate needs its key" in capsys.readouterr().err
 
 
 def test_the_timeout_is_the_option(mesh: Mesh) -> None:
