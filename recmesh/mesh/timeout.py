@@ -6,6 +6,8 @@ passes both with the deadline it came with, if it has one: how long it lasts is 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from google.protobuf.message import Message
 
 from recmesh.rpc import Call, Clock, Origin, Processed, RpcError, Service, Status
@@ -18,17 +20,22 @@ class Deadline:
     """
 
     def __init__(self, clock: Clock, seconds: float) -> None:
-        self._clock = clock
+        self._now = clock.seconds
         self._seconds = seconds
 
-    async def __call__(self, call: Call, service: Service) -> Message:
-        now = self._clock.seconds()
-        _check(call, now)
-        if not call.streams:
-            context = call.context.by(now + self._seconds)
-            if context is not call.context:
-                call = call.within(context)
-        return await service(call)
+    def __call__(self, call: Call, service: Service) -> Awaitable[Message]:
+        now = self._now()
+        context = call.context
+        deadline = context.deadline
+        if deadline is not None and deadline <= now:
+            return _too_late(call)
+        if not call.streams and (deadline is None or deadline > now + self._seconds):
+            call = call.within(context.by(now + self._seconds))
+        return service(call)  # not awaited here: on its way back a call has nothing to meet
+
+
+async def _too_late(call: Call) -> Message:
+    raise _none_left(call)
 
 
 class Timeout:
@@ -47,10 +54,11 @@ class Timeout:
 
     async def __call__(self, call: Call, service: Service) -> Message:
         now = self._clock.seconds()
-        _check(call, now)
+        given = call.context.deadline
+        if given is not None and given <= now:
+            raise _none_left(call)
         if call.streams:
             return await service(call)
-        given = call.context.deadline
         deadline = now + (self._usual if given is None else self._seconds)
         if given is not None and given <= deadline:
             if self._kept:
@@ -60,11 +68,9 @@ class Timeout:
         return await self._clock.within(deadline - now, _answer(service, call))
 
 
-def _check(call: Call, now: float) -> None:
-    deadline = call.context.deadline
-    if deadline is not None and deadline <= now:
-        message = f"no time was left for {call.method.path}"
-        raise RpcError(Status.DEADLINE_EXCEEDED, message, processed=Processed.NOT_SENT, origin=Origin.CLIENT)
+def _none_left(call: Call) -> RpcError:
+    message = f"no time was left for {call.method.path}"
+    return RpcError(Status.DEADLINE_EXCEEDED, message, processed=Processed.NOT_SENT, origin=Origin.CLIENT)
 
 
 async def _answer(service: Service, call: Call) -> Message:

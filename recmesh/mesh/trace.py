@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable
 from typing import Final
 
 from google.protobuf.message import Message
@@ -20,9 +21,9 @@ class Trace:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
 
-    async def __call__(self, call: Call, service: Service) -> Message:
+    def __call__(self, call: Call, service: Service) -> Awaitable[Message]:
         context = call.context
-        return await service(call.within(context.traced(span(context.trace, self._rng))))
+        return service(call.within(context.traced(span(context.trace, self._rng))))
 
 
 def span(parent: bytes, rng: random.Random) -> bytes:

@@ -162,9 +162,13 @@ Service: TypeAlias = Callable[[Call], Awaitable[Message]]
 
 
 class Filter(Protocol):
-    """Answers a call with the help of the service behind it."""
+    """Answers a call with the help of the service behind it.
 
-    async def __call__(self, call: Call, service: Service) -> Message: ...
+    A coroutine function; or, where it has nothing to do with the answer, a function that returns what the service does,
+    which saves a coroutine a call.
+    """
+
+    def __call__(self, call: Call, service: Service) -> Awaitable[Message]: ...
 
 
 def stack(*filters: Filter, to: Service) -> Service:

@@ -196,7 +196,7 @@ def test_a_service_that_is_no_coroutine_may_answer() -> None:
     def at_once(call: Call, service: Service) -> Deferred[Message]:
         return Deferred.fromCoroutine(service(call))  # type: ignore[arg-type]
 
-    line = Wire(Health().handlers(), filters=[at_once])  # type: ignore[list-item]
+    line = Wire(Health().handlers(), filters=[at_once])
     asked = begin(stub(line.client).check(ask()))
     line.move()
     assert asked.result() == SERVING
