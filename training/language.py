@@ -19,7 +19,7 @@ from training.console import table
 from training.datasets.model import Dataset
 from training.errors import DatasetError
 from training.evaluate import rankings
-from training.fit import fit_models
+from training.fit import fit_models, tidy
 from training.metrics import measure
 from training.preprocessing import prepare
 from training.progress import Progress
@@ -126,7 +126,8 @@ def _without_categories(items: Sequence[ItemInfo], settings: TrainingSettings, p
 
 
 def topic(dataset: Dataset, settings: TrainingSettings, progress: Progress) -> Language:
-    items = prepare(dataset, settings.preprocessing).items
+    prepared = prepare(dataset, settings.preprocessing)
+    _, items = tidy(prepared.interactions, prepared.items)  # in the order of a bundle: the topics are its own
     with progress.stage("topics", settings.fit.topics.steps) as stage:
         rng = np.random.default_rng(settings.fit.seed)
         told = topics.fit(items, settings.fit.topics, rng, stage.advance).json("topics")

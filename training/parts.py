@@ -88,13 +88,13 @@ def _text_parts(items: Sequence[ItemInfo], config: FitConfig, progress: Progress
 def _add_enrichment(
     parts: Parts, items: Sequence[ItemInfo], tokenizer: Tokenizer, config: FitConfig, progress: Progress
 ) -> None:
-    rng = np.random.default_rng(config.seed)
     names = categories.names_of(categories.learnable(items), config.categories)
     with progress.stage("categories", len(names)) as stage:
         idf = parts.arrays["piece_idf"]
+        rng = np.random.default_rng(config.seed)
         parts.include(categories.fit(items, tokenizer, idf, config.categories, rng, stage.advance))
     with progress.stage("topics", config.topics.steps) as stage:
-        parts.include(topics.fit(items, config.topics, rng, stage.advance))
+        parts.include(topics.fit(items, config.topics, np.random.default_rng(config.seed), stage.advance))
     with progress.stage("label items", 1) as stage:
         parts.tables["items"] = items_table(Enrichment(parts).enriched(items))
         stage.advance()
