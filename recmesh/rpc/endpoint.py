@@ -177,6 +177,7 @@ class Endpoint(abc.ABC):
             self._stop_watching()
             # One that grew old gives way to another at once; a server that stops has said so before.
             if connection.serving and connection is not self._unused and self._lived(connection) and self._may_dial:
+                self._failures = 0
                 self._dial_now()
 
     def lost(self, connection: ClientConnection, reason: str) -> None:

@@ -99,7 +99,7 @@ class TlsLine(Line):
             opened = self._stream.open(data)
         except TlsError as error:
             self.outlet.why = f"TLS has failed: {error}"
-            self.outlet.close()
+            self.outlet.abort()  # nothing can be sealed any more
             return
         if opened:
             connection.data_received(opened)

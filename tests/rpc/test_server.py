@@ -309,6 +309,19 @@ def test_new_certificates_are_used_and_open_connections_go_on(network: Network, 
     assert slow.result() == SERVING
 
 
+def test_bytes_that_nobody_sealed_end_the_connection_and_its_calls(
+    network: Network, health: Health, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    there = network.serve(health.handlers(), tls=authority.member("ranking", hosts=["there"]))
+    client = network.client(there, tls=authority.member("gateway"))
+    slow = call(network, client, "wait")
+    network.sockets[0].up.sent += b"\x17\x03\x03\x00\x05hello"
+    network.move()
+    assert error_of(slow).processed == Processed.MAYBE
+    assert (health.cancelled, there.connections, there.in_flight) == (1, 0, 0)
+
+
 def test_a_handshake_that_never_ends_is_given_up(network: Network, health: Health, tmp_path: Path) -> None:
     there = network.serve(health.handlers(), tls=Authority(tmp_path).member("ranking"))
     slow = network.client(there, tls=Authority(tmp_path).member("gateway"))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import socket
 import struct
+import time
 from typing import Any
 
 import pytest
+from twisted.internet import task
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.error import CannotListenError
@@ -17,7 +19,7 @@ from twisted.internet.threads import deferToThread
 from recmesh.rpc import Context, Processed, RpcError, Status, connection, flow, frames
 from recmesh.rpc import server as any_server
 from recmesh.rpc.frames import HEADER, Limits
-from recmesh.rpc.tx import Clock, Endpoint, Server, listen
+from recmesh.rpc.tx import Clock, Endpoint, Server, listen, use_monotonic_clock
 from recmesh.testing import call_frame, frames_of, greeting
 from recmesh.v1 import health_pb2 as pb
 from recmesh.wire.v1 import wire_pb2 as wire
@@ -329,3 +331,9 @@ class SlowReaderTests(OverTwisted):
                 return answered
 
         assert await deferToThread(read_slowly) == 1000
+
+
+def test_the_time_of_a_reactor_can_be_made_monotonic() -> None:
+    clock = task.Clock()
+    use_monotonic_clock(clock)
+    assert clock.seconds is time.monotonic
