@@ -15,6 +15,7 @@ from gateway.service import Environment, Recommender
 from gateway.settings import Settings
 from gateway.upstreams import Upstreams
 from gateway.versions import Versions
+from recmesh.discovery.sources import Discovery
 from recmesh.mesh.authorise import authorised
 from recmesh.mesh.door import Bounds, door
 from recmesh.mesh.endpoints import Connections, Surroundings
@@ -23,7 +24,6 @@ from recmesh.mesh.lag import Lag
 from recmesh.mesh.limit import Limit
 from recmesh.mesh.replica import Endpoint
 from recmesh.mesh.resolver import EndpointAddress
-from recmesh.ops.discovery import Discovery
 from recmesh.ops.log import Logger
 from recmesh.ops.process import Process, Serving, run
 from recmesh.rpc import Handlers, RpcError, tx

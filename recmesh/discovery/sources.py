@@ -6,6 +6,9 @@ import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from recmesh.discovery.api_server import ApiServer, in_cluster
+from recmesh.discovery.file import Watched
+from recmesh.discovery.names import Names
 from recmesh.mesh import dns, endpoint_file
 from recmesh.mesh.known import Known, Look, Polled
 from recmesh.mesh.kubernetes import Kubernetes
@@ -13,9 +16,6 @@ from recmesh.mesh.log import Log
 from recmesh.mesh.metrics import Recorder
 from recmesh.mesh.resolver import EndpointAddress, Resolver, Static, Together
 from recmesh.mesh.target import Target, parse_target
-from recmesh.ops.discovery_dns import Names
-from recmesh.ops.discovery_file import Watched
-from recmesh.ops.discovery_kubernetes import ApiServer, in_cluster
 from recmesh.rpc.tx import Clock
 
 

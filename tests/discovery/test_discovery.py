@@ -22,13 +22,13 @@ from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from recmesh.discovery.api_server import ApiServer, Cluster, in_cluster
+from recmesh.discovery.file import Watched
+from recmesh.discovery.names import Names
+from recmesh.discovery.sources import Discovery
 from recmesh.mesh.endpoint_file import LARGEST
 from recmesh.mesh.known import LookError
 from recmesh.mesh.kubernetes import GoneError, Json
-from recmesh.ops.discovery import Discovery
-from recmesh.ops.discovery_dns import Names
-from recmesh.ops.discovery_file import Watched
-from recmesh.ops.discovery_kubernetes import ApiServer, Cluster, in_cluster
 from recmesh.ops.registry import Registry
 from recmesh.ops.settings import SettingsError
 from recmesh.testing import FakeClock, begin
