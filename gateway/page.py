@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gateway import items
 from gateway.candidates import Candidates
@@ -12,7 +13,7 @@ from gateway.columns import floats, ints
 from gateway.diversity import rearrange, unit_vectors, window_of
 from gateway.fresh import proposed, with_fresh
 from gateway.ranking import NEW, Ranked, rank
-from gateway.reasons import Explaining
+from gateway.reasons import Explaining, topics_of
 from gateway.run import Run
 from gateway.validate import PAGE_ITEMS
 from recmesh.v1.common_pb2 import History, ScoredItem
@@ -114,13 +115,18 @@ class _Page:
         named = [draft.item_id for each in drafts for draft in each if draft.item_id]
         records = await items.fetch(self._run, [*(ids[place] for place in page), *named])
         titles = {item_id: record.item.title for item_id, record in records.items()}
+        topics = {item_id: topics_of(record.item) for item_id, record in records.items()}
+
+        def shared(one: str, other: str) -> str:
+            return next((topic for topic in topics.get(one, ()) if topic in topics.get(other, ())), "")
+
         return [
             ScoredItem(
                 id=ids[place],
                 score=score,
                 title=titles.get(ids[place], ""),
                 sources=spoke,
-                reasons=[draft(titles.get) for draft in why],
+                reasons=[draft(titles.get, partial(shared, ids[place])) for draft in why],
             )
             for place, score, spoke, why in zip(page, scores[self._wanted.offset :], sources, drafts, strict=True)
         ]

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.ranking import NEW
-from recmesh.v1.common_pb2 import Reason
+from recmesh.v1.common_pb2 import Item, Reason
 
+TOPICS: Final = "topics"  # the attribute in which a bundle's models write what an item is about
+BY_DESCRIPTION: Final = "content"
 MOST: Final = 2  # of an item; the third says nothing that would change a mind
 
 GOES_BACK: Final[Mapping[str, Mapping[str, str]]] = {
@@ -54,6 +56,12 @@ NOTHING_LIKED: Final[Mapping[str, str]] = {"content": "its description differs f
 """The same where a history has dislikes alone."""
 
 
+def topics_of(item: Item) -> list[str]:
+    """The best first."""
+    told = item.attributes.fields.get(TOPICS)
+    return [one.string_value for one in told.list_value.values if one.string_value] if told else []
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A reason without the titles."""
@@ -63,12 +71,14 @@ class Draft:
     item_id: str = ""
     untitled: str = ""  # the text where that item is not in the catalogue any more
 
-    def __call__(self, title: Callable[[str], str | None]) -> Reason:
+    def __call__(self, title: Callable[[str], str | None], shared: Callable[[str], str] = lambda item_id: "") -> Reason:
+        """`shared`: the topic that the item with this reason has in common with another, or nothing."""
         if not self.item_id:
             return Reason(kind=self.kind, text=self.text)
         known = title(self.item_id)
         text = self.untitled if known is None and self.untitled else self.text.replace("{}", known or self.item_id)
-        return Reason(kind=self.kind, item_ids=[self.item_id], text=text)
+        topic = shared(self.item_id) if self.kind == BY_DESCRIPTION else ""
+        return Reason(kind=self.kind, item_ids=[self.item_id], text=f"{text} ({topic})" if topic else text)
 
 
 @dataclass(frozen=True, slots=True)

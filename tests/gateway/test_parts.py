@@ -17,12 +17,13 @@ from gateway.columns import NO_OPINION, floats, ints, pack_floats, pack_ints
 from gateway.diversity import WINDOW_MOST, rearrange, unit_vectors, window_of
 from gateway.fresh import proposed, with_fresh
 from gateway.ranking import plain
-from gateway.reasons import Explaining
+from gateway.reasons import Explaining, topics_of
 from gateway.settings import Settings
 from models import sources
 from models.blend import PROPOSERS
 from models.histories import HISTORY_LIMIT, SEEN_LIMIT
 from models.pipeline import CANDIDATES_PER_SOURCE
+from recmesh.v1.common_pb2 import Item
 from recmesh.v1.retrieval_pb2 import ItemRecord
 from services.common import checks
 from services.feedback import events
@@ -217,6 +218,26 @@ def test_an_item_that_is_no_longer_in_the_catalogue_is_not_named_to_people() -> 
 def test_an_item_without_a_title_is_named_by_its_id() -> None:
     [draft] = RECOMMEND.draft(0, ["transitions"], is_new=False)
     assert draft({"alien": ""}.get).text == "others chose it after alien"
+
+
+def test_a_description_that_resembles_another_says_what_both_are_about() -> None:
+    [draft] = SIMILAR.draft(0, ["content"], is_new=False)
+    title = {"alien": "Alien"}.get
+    assert (
+        draft(title, {"alien": "space, ship"}.__getitem__).text
+        == "its description resembles that of Alien (space, ship)"
+    )
+    [draft] = SIMILAR.draft(0, ["itemknn"], is_new=False)
+    assert draft(title, {"alien": "space, ship"}.__getitem__).text == "liked by those who liked Alien"
+
+
+def test_topics_are_an_attribute() -> None:
+    item = Item(id="a")
+    assert topics_of(item) == []
+    item.attributes.update({"topics": ["space, ship", "war, world"]})
+    assert topics_of(item) == ["space, ship", "war, world"]
+    item.attributes.update({"topics": "one text"})
+    assert topics_of(item) == []
 
 
 def test_what_matches_a_search_is_told_before_that_it_is_popular() -> None:
