@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("recmesh", "models", "services", "gateway", "training")
 
 PLANTED = {
-    "Inside recmesh: cli over client over discovery over ops, mesh and messages over rpc": (
+    "Inside recmesh: cli over client, discovery, ops or mesh, messages, rpc": (
         "recmesh/rpc/status.py",
         "import recmesh.mesh.retry",
     ),
