@@ -128,9 +128,10 @@ class TlsServerLine(TlsLine):
 
     def data_received(self, data: bytes) -> None:
         if not self._is_tls and not self.outlet.closed:
-            self._first = data = self._first + data
+            data, self._first = self._first + data, b""
             speaks = spoken(data)
             if speaks is Spoken.UNDECIDED:
+                self._first = data
                 return
             self._is_tls = speaks is Spoken.TLS
             if not self._is_tls:
@@ -140,9 +141,9 @@ class TlsServerLine(TlsLine):
     def _turn_away(self, speaks: Spoken) -> None:
         if speaks is Spoken.RECMESH:
             turn_away(self.outlet, Status.FAILED_PRECONDITION, "this port requires TLS")
-        elif speaks is Spoken.HTTP1:
-            self.outlet.write(TLS_REQUIRED)
-        self.outlet.close()
+        else:
+            self.outlet.write(TLS_REQUIRED if speaks is Spoken.HTTP1 else b"")
+            self.outlet.close()
         self._settle("the peer speaks no TLS")
 
     def _refuse(self, reason: str) -> None:
