@@ -135,6 +135,7 @@ class Connection(abc.ABC):
         self._session = session
         self._why_ended = ""  # set when this end knows more than the transport will say
         self.since = self._heard = loop.seconds()
+        self._waiting = session.waiting  # by id, what calls have to send and may not yet
         self._waiters: dict[int, Any] = {}  # by call, futures of those who have more to send of a stream
         transport.on_room = self._push
         self._watch = Alarm(loop)
@@ -181,7 +182,7 @@ class Connection(abc.ABC):
         """Sends what a session gave, and what it lets go by that."""
         if data:
             self._transport.write(data)
-        if self._session.ready:
+        if self._waiting and self._session.ready:
             self._push()
 
     def _push(self) -> None:

@@ -63,13 +63,14 @@ class ClientConnection(Connection):
         scope = current.get()
         if scope is not None and scope.cancelled:
             raise unsent(Status.CANCELLED, "the call on whose behalf this one is made was cancelled")
-        if call.streams:
+        streams = call.requests is not None or call.replies is not None
+        if streams:
             call_id, inbox = self._begin_stream(call)
         else:
             call_id, future = self._begin(call)
         key = 0 if scope is None else scope.began(lambda: self._abandon(call_id))
         try:
-            if call.streams:
+            if streams:
                 return await self._stream(call, call_id, inbox)
             outcome: Outcome = await future
         finally:
@@ -171,7 +172,8 @@ class ClientConnection(Connection):
             waiting.end(outcome)
         elif waiting is not None and not self._futures.is_called(waiting):
             self._futures.resolve(waiting, outcome)
-        self._close_if_done()
+        if self._calls.leaving:
+            self._close_if_done()
 
     def _close_if_done(self) -> None:
         if self._calls.leaving and not self._pending:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
+from types import CoroutineType
 from typing import Any
 
 from google.protobuf.message import Message
@@ -135,7 +136,7 @@ class ServerConnection(Connection):
         variables.run(current.set, scope)
         try:
             work = self._service(call)
-            if not isinstance(work, Coroutine):
+            if type(work) is not CoroutineType and not isinstance(work, Coroutine):  # the ABC alone costs more
                 work = _await(work)
             awaited = variables.run(work.send, None)  # a handler that awaits nothing needs no future
         except StopIteration as stop:
@@ -174,7 +175,16 @@ class ServerConnection(Connection):
         )
 
     def _answer(self, event: CallReceived, call: Call, started: float, reply: Message) -> None:
-        if call.replies is not None and reply is ENDED:
+        if isinstance(reply, call.method.reply) and not call.method.kind and not call.context.trailers:
+            self._running.pop(event.call_id, None)
+            status = wire.CallStatus(
+                origin=wire.APP,
+                processed=wire.YES,
+                queue_us=microseconds(started - event.since),
+                service_us=microseconds(self._loop.seconds() - started),
+            )
+            self._sent_status(event, self._calls.status(event.call_id, status, reply.SerializeToString()))
+        elif call.replies is not None and reply is ENDED:
             self._end(event, call, started, wire.CallStatus(origin=wire.APP, processed=wire.YES))
         elif isinstance(reply, call.method.reply):
             status = wire.CallStatus(origin=wire.APP, processed=wire.YES)
@@ -210,11 +220,14 @@ class ServerConnection(Connection):
             payload = b"" if status.code else payload
         status.queue_us = microseconds(started - event.since)
         status.service_us = microseconds(self._loop.seconds() - started)
-        self._write(self._calls.status(call_id, status, payload))
-        if call_id in self._unsent:
+        self._sent_status(event, self._calls.status(call_id, status, payload))
+
+    def _sent_status(self, event: CallReceived, data: bytes) -> None:
+        self._write(data)
+        if self._unsent and event.call_id in self._unsent:
             deadline = deadline_of(event.header, event.since)
             if deadline is not None:
-                self._late.add(deadline, call_id)
+                self._late.add(deadline, event.call_id)
         if self.ended:
             if not self._running:
                 self._gone(self)

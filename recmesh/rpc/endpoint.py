@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import random
+from collections.abc import Coroutine
 from typing import Any
 
 from google.protobuf.message import Message
@@ -107,7 +108,13 @@ class Endpoint(abc.ABC):
     def peer(self) -> wire.Hello | None:
         return self._current.peer if self._current is not None else None
 
-    async def __call__(self, call: Call) -> Message:
+    def __call__(self, call: Call) -> Coroutine[Any, Any, Message]:
+        connection = self._current
+        if connection is not None and connection.takes_calls:
+            return connection(call)
+        return self._once_connected(call)
+
+    async def _once_connected(self, call: Call) -> Message:
         connection = self._current
         while connection is None or not connection.takes_calls:
             if connection is not None:

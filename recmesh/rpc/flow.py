@@ -56,6 +56,7 @@ class Flow:
         self.crc = False
         self.emptied: list[int] = []  # calls whose last parcel has left; for whoever waits to send another
         self._lanes: dict[int, Lane] = {}  # of streams, and of calls with a message that waits
+        self.lanes: Mapping[int, object] = self._lanes  # to see at a glance that nothing waits, as is usual
         # Those with credit, in the order of their turns; and those whose large message waits until another has left.
         self._turns: OrderedDict[int, Lane] = OrderedDict()
         self._standby: OrderedDict[int, Lane] = OrderedDict()

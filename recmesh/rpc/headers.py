@@ -95,6 +95,8 @@ def reply_of(call: Call, event: StatusReceived) -> Message:
 def check(call: Call, event: StatusReceived) -> None:
     """RpcError for a status other than OK. The trailers go where the caller wants them."""
     status, trailers = event.status, call.context.trailers
+    if not status.code and trailers is None:
+        return
     metadata = _pairs(status) if status.metadata else NO_METADATA
     if trailers is not None:
         trailers.update(metadata)
@@ -151,7 +153,8 @@ def library_status(status: Status, message: str, processed: Processed = Processe
 
 
 def microseconds(seconds: float) -> int:
-    return min(MOST_US, max(0, int(seconds * 1e6)))
+    us = int(seconds * 1e6)
+    return us if 0 <= us <= MOST_US else min(MOST_US, max(0, us))
 
 
 def too_late() -> RpcError:

@@ -7,7 +7,7 @@ messages in pieces. session_client opens calls, session_server answers them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -62,6 +62,7 @@ class Session:
         self._pool = pool
         self._pooled = 0  # bytes that this end counts there, of messages that it receives
         self._flow = Flow(pool)
+        self.waiting: Mapping[int, object] = self._flow.lanes
         self._peer_message = frames.DEFAULT_MAX_MESSAGE
         self._peer_calls = frames.DEFAULT_MAX_CALLS
         self._reader = FrameReader(limits.max_frame)
@@ -248,7 +249,9 @@ class Session:
 
     def _done_with(self, size: int) -> None:
         """Payload that takes no room here: handed on, or dropped."""
-        self._reply(self._window(0, self._allowance.earn(size)))
+        credit = self._allowance.earn(size)
+        if credit:  # once in half a window
+            self._events.append(Reply(self._window(0, credit)))
 
     def _hold(self, size: int) -> None:
         self._pooled += size

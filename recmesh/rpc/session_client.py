@@ -168,7 +168,8 @@ class ClientSession(Session):
         if intake is not None:
             self._forget(intake)
             self._intakes.pop(call_id, None)
-        self._flow.drop(call_id)
+        if self._flow.lanes:
+            self._flow.drop(call_id)
 
     def _credit_ahead(self, call_id: int, credit: int) -> None:
         self._is_open(call_id)  # its request has left already

@@ -50,15 +50,16 @@ class ServerSession(Session):
 
     def status(self, call_id: int, status: wire.CallStatus, payload: bytes = b"") -> bytes:
         """Ends a call whose handler has ended. Nothing, if the caller has given it up."""
-        self._ending.discard(call_id)
         ahead = self._open.pop(call_id, None)
         if ahead is None:
+            self._ending.discard(call_id)
             return b""
         if len(payload) > self._peer_message:
             status, payload = _unsendable(self._over_size()), b""
-        self._forget(self._intakes.pop(call_id, None))
+        if self._intakes:
+            self._forget(self._intakes.pop(call_id, None))
         meta, size, flow = status.SerializeToString(), len(payload), self._flow
-        if not flow.is_open(call_id):
+        if call_id not in flow.lanes:
             if len(meta) + size <= flow.whole and (size <= flow.window or not size):
                 flow.window -= size
                 return encode(frames.STATUS, call_id, meta, payload, END_STREAM, crc=self._crc)
@@ -125,7 +126,7 @@ class ServerSession(Session):
         if call_id > self._last_taken or taken >= limits.max_concurrent_calls:
             self._done_with(size)
             self._refuse(call_id, self._why_unwelcome(call_id))
-        elif header.kind & Kind.CLIENT_STREAM:
+        elif header.kind and header.kind & Kind.CLIENT_STREAM:  # to look a Kind up costs more than the rest of this
             self._begin(call_id, header, b"", self._now)
             self._intakes[call_id] = Intake(limits.call_window, many=True)
             if size or flags & (END_STREAM | MORE):
@@ -144,7 +145,7 @@ class ServerSession(Session):
 
     def _begin(self, call_id: int, header: wire.CallHeader, payload: bytes, since: float, ahead: int = 0) -> None:
         self._open[call_id] = ahead
-        if header.kind & Kind.SERVER_STREAM:
+        if header.kind and header.kind & Kind.SERVER_STREAM:
             self._flow.open(call_id, ahead)
         self._events.append(CallReceived(call_id, header, payload, since))
 
