@@ -162,7 +162,7 @@ class _Reading(Protocol):
                     self._tell(line)
             if len(self._rest) > LONGEST:
                 raise LookError(f"the API server's answer is over {LONGEST:,} bytes long")
-        except LookError as error:
+        except Exception as error:  # also what the reader stumbles over
             self._error = error
             self._close()
 
@@ -172,7 +172,7 @@ class _Reading(Protocol):
                 raise LookError(f"the API server's answer broke off: {reason.getErrorMessage()}")
             if self._error is None and self._whole:
                 self._tell(bytes(self._rest))
-        except LookError as error:
+        except Exception as error:
             self._error = error
         if self.ended.called:  # given up
             return

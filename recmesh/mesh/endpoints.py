@@ -140,7 +140,9 @@ class Endpoints:
         return min(filter(None, (each.latency.value(now) for each in self.replicas)), default=0.0)
 
     def _health_changed(self, health: Health) -> None:
-        replica = next(each for each in self.replicas if each.health is health)
+        replica = next((each for each in self.replicas if each.health is health), None)
+        if replica is None:
+            return  # it has left, and its last calls fail
         if health.state is State.HEALTHY:
             replica.warm_up(self.seconds())
         elif health.state is State.EJECTED:

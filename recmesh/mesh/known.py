@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
+from recmesh.mesh.failure import is_cancel
 from recmesh.mesh.log import Log
 from recmesh.mesh.metrics import Recorder
 from recmesh.mesh.resolver import EndpointAddress, Told
@@ -85,6 +86,10 @@ class LookError(Exception):
     """A source could not be asked, or what it says cannot be read; the message says why."""
 
 
+def reason_of(error: Exception) -> str:
+    return str(error) if isinstance(error, LookError) else repr(error)
+
+
 class Polled:
     """A source that is asked every so often. Is a Resolver."""
 
@@ -110,8 +115,10 @@ class Polled:
     async def look(self) -> None:
         try:
             found = await self._look()
-        except LookError as error:
-            self._known.fail(str(error))
+        except Exception as error:  # whatever a source stumbles over, it is asked again
+            if is_cancel(error):
+                raise
+            self._known.fail(reason_of(error))
             return
         if found is not None:
             self._known.learn(found)

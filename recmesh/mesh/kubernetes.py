@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import urlencode
 
-from recmesh.mesh.known import Known, LookError
+from recmesh.mesh.failure import is_cancel
+from recmesh.mesh.known import Known, LookError, reason_of
 from recmesh.mesh.resolver import EndpointAddress, Told
 from recmesh.mesh.target import Target
 from recmesh.rpc import Clock
@@ -120,18 +121,19 @@ class Kubernetes:
                 pause = PAUSE_FIRST
             except GoneError:
                 self._version = ""
-            except LookError as error:
+            except Exception as error:
+                if is_cancel(error):
+                    raise
                 self._version = ""  # what was missed meanwhile is not known
-                self._known.fail(str(error))
+                self._known.fail(reason_of(error))
                 pause = min(PAUSE_MOST, 2 * pause)
             await self._clock.sleep(pause * self._rng.uniform(1 - PAUSE_SPREAD, 1 + PAUSE_SPREAD))
 
     async def _list(self) -> None:
         answer = await self._api.get(f"{self._path}?{urlencode({'labelSelector': self._selector})}")
-        with _Readable():
-            self._slices.replace(answer.get("items") or ())
-            self._known.learn(self._slices.endpoints())
-            self._version = str(answer["metadata"]["resourceVersion"])
+        self._slices.replace(answer.get("items") or ())
+        self._known.learn(self._slices.endpoints())
+        self._version = str(answer["metadata"]["resourceVersion"])
 
     async def _follow(self) -> None:
         self._known.learn(self._slices.endpoints())  # if there are still none, that may be believed by now
@@ -145,22 +147,12 @@ class Kubernetes:
         await self._api.watch(f"{self._path}?{urlencode(asked)}", self._event, WATCH_SECONDS + 10)
 
     def _event(self, event: Json) -> None:
-        with _Readable():
-            kind, item = event["type"], event["object"]
-            if kind == "ERROR":
-                reason = str(item.get("message"))
-                raise GoneError(reason) if item.get("code") == GONE else LookError(reason)
-            if kind != "BOOKMARK":
-                self._slices.apply(kind, item)
-                self._known.learn(self._slices.endpoints())
-            self._version = str(item["metadata"]["resourceVersion"])
-
-
-class _Readable:
-    """Turns what an unexpected answer makes the code stumble over into a LookError."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, KeyError | TypeError | ValueError | AttributeError):
-            raise LookError(f"the API server's answer is none: {error!r}") from error
+        """What an unexpected event makes this stumble over ends the watch, and begins another list."""
+        kind, item = event["type"], event["object"]
+        if kind == "ERROR":
+            reason = str(item.get("message"))
+            raise GoneError(reason) if item.get("code") == GONE else LookError(reason)
+        if kind != "BOOKMARK":
+            self._slices.apply(kind, item)
+            self._known.learn(self._slices.endpoints())
+        self._version = str(item["metadata"]["resourceVersion"])

@@ -214,6 +214,8 @@ class ApiTests(TestCase):
             raise GoneError("too old")
 
         assert str(await refused(self.api().watch("/list?watch=1", told, 60.0))) == "too old"
+        with pytest.raises(KeyError):
+            await self.api().watch("/list?watch=1", lambda event: event["type"], 60.0)
 
     async def test_a_server_must_be_signed_by_the_cluster_and_is_then_trusted(self) -> None:
         folder = self.folder()

@@ -83,6 +83,18 @@ def test_an_endpoint_that_leaves_is_let_go_when_its_last_call_has_ended() -> Non
     assert Outcome(crowd.endpoints(search())).error().message == "no endpoint of retrieval is known"
 
 
+def test_the_last_calls_of_one_that_left_may_fail() -> None:
+    crowd = Crowd(*named(3))
+    leaving = crowd.hosts["host-0"]
+    leaving.fails = BROKEN
+    for _ in range(60):
+        crowd.call()
+    crowd.resolver.set(*named(3)[1:])
+    crowd.settle()
+    assert crowd.outcomes == {"OK": 60 - leaving.calls, "UNAVAILABLE": leaving.calls}
+    assert leaving.calls > 5 and crowd.released == [leaving]
+
+
 def test_an_endpoint_that_joins_starts_slowly_those_of_the_beginning_do_not() -> None:
     crowd = Crowd(*named(3))
     crowd.calls_for(1.0, 400)

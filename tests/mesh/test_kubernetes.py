@@ -110,7 +110,7 @@ class Api:
         """As a connection does: what its reader raises ends the watch."""
         try:
             self.told({"type": kind, "object": item})
-        except LookError as error:
+        except Exception as error:
             self.end(error)
 
     def end(self, error: Exception | None = None) -> None:
