@@ -9,6 +9,7 @@ import numpy as np
 from models.content import ContentConfig
 from models.data import Interactions, ItemInfo
 from models.ials import IalsConfig
+from models.sentiment import Sentiment
 from models.tokenizer import TokenizerConfig
 from training.fit import FitConfig, fit_bundle
 from training.progress import SilentProgress
@@ -19,7 +20,7 @@ FACTORS, CONTENT = 4, 3  # dimensions
 TITLES = ["red planet", "blue moon", "green river", "old castle", "young wolf"]
 
 
-def write_bundle(folder: Path, seed: int = 0, created: float = 1_000.0) -> Path:
+def write_bundle(folder: Path, seed: int = 0, created: float = 1_000.0, sentiment: Sentiment | None = None) -> Path:
     """folder/tiny/<version>. User u0 took i0..i4 at times 0..4, u1 i1..i5, u2 i2..i6, each with weight 1."""
     return fit_bundle(
         _interactions(),
@@ -36,6 +37,7 @@ def write_bundle(folder: Path, seed: int = 0, created: float = 1_000.0) -> Path:
         now=created,
         fingerprint="tiny",
         report={},
+        sentiment=sentiment,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from services.feedback import reviews
 from services.feedback.events import Event
 from services.feedback.history import Past, live_history
 from services.feedback.reviews import Reviews
+from tests.services.feedback.kit import Service
+from tests.services.feedback.kit import event as message
+from tests.services.tiny import write_bundle
 
 TEXTS = ["a fine and warm film", "a dull and cold film"] * 10
 
@@ -81,3 +85,15 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     events = [event("a", "fine"), event("b", "warm"), event("c", "dull")]
     assert len(known.opinions(events)) == 3
     assert known.unread(events) == len("fine")
+
+
+def test_the_service_weighs_reviews_by_the_bundle_it_answers_from(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    service = Service(tmp_path / "state", write_bundle(tmp_path / "models", sentiment=sentiment()).parent)
+    stored = [("e1", "a", "fine and warm"), ("e2", "b", "dull and cold"), ("e3", "c", "dull and cold " * 500)]
+    service.append(*(message(id_, item, type="review", text=text) for id_, item, text in stored))
+    answer = service.history()
+    found = dict(zip(answer.history.item_ids, np.frombuffer(answer.history.weights, "<f4").tolist(), strict=True))
+    service.close()
+    judged = sentiment().opinions([text for _, _, text in stored]).tolist()
+    assert found == dict(zip("abc", judged, strict=True)) and found["a"] > 0 > found["b"]
