@@ -95,8 +95,14 @@ class Outlet(outlet.Outlet):
         sent = self._socket.writeSomeData(data)
         if sent == len(data):
             return
+        rest = memoryview(data)
+        while isinstance(sent, int) and sent:  # Twisted gives the socket 128 KiB at a time
+            rest = rest[sent:]
+            if not rest:
+                return
+            sent = self._socket.writeSomeData(rest)
         # What is left goes the usual way; so does an error, which Twisted meets again and reports.
-        self._transport.write(data[sent:] if isinstance(sent, int) else data)
+        self._transport.write(bytes(rest))
         self._transport.registerProducer(self, False)  # calls resumeProducing at once, too early to mean anything
         self._blocked = True
 
