@@ -41,9 +41,14 @@ class LeastCost:
         second = int(self._random() * (count - 1))
         one, other = replicas[first], replicas[second + (second >= first)]
         if not one.available:
+            one.pass_over()
             return other
         if not other.available:
+            other.pass_over()
             return one
+        if one.away or other.away:  # what they cost was before
+            one.look_again(now)
+            other.look_again(now)
         if now < one.warm_from and self._random() >= one.warmth(now):
             return other
         if now < other.warm_from and self._random() >= other.warmth(now):
@@ -86,7 +91,10 @@ class Balancer:
     def __call__(self, call: Call) -> Coroutine[Any, Any, Message]:
         if not self._replicas:
             return self._nowhere()
-        replica = self._pick(call)
+        now = self._seconds()
+        replica = self._pick(call, now)
+        if replica.away:
+            replica.look_again(now)
         call.tried.add(replica.where.id)
         return replica(call)
 
@@ -94,8 +102,7 @@ class Balancer:
         """Whether there is a usable replica that the call has not been to."""
         return any(each.available and each.where.id not in call.tried for each in self._active)
 
-    def _pick(self, call: Call) -> Replica:
-        now = self._seconds()
+    def _pick(self, call: Call, now: float) -> Replica:
         if self._out and (probe := self._probe(call, now)):
             return probe
         if not call.tried:

@@ -88,7 +88,8 @@ class Replica:
         self.failures = 0
         self.last_error = ""
         self.failed_at = 0.0  # when that was, by `seconds`
-        self.away = False  # a failed attempt found it without a connection
+        self.away = False  # it was found without a connection, or told not to be called
+        self.answered = False  # ever: before that, connecting is no change
         self._service = service
         self._seconds = seconds
         self._watcher = watcher or Nobody()
@@ -107,8 +108,6 @@ class Replica:
 
     def cost(self, now: float) -> float:
         """What one more call here is expected to cost its caller."""
-        if self.away and self.endpoint.state == "ready":
-            self._connected_again(now)
         return (self.latency.value(now) + NO_TIME) * (self.in_flight + 1) / self.where.weight
 
     def warmth(self, now: float) -> float:
@@ -144,6 +143,7 @@ class Replica:
             if not call.streams:
                 self.latency.observe(now - begin, now)
             self.health.succeeded(begin, now)
+            self.answered = True
             return reply
         finally:
             self.in_flight -= 1
@@ -180,12 +180,27 @@ class Replica:
         self.last_error = str(error)
         self.failed_at = now
         self.health.failed(self.last_error, begin, now)
-        state = self.endpoint.state
-        if not self.away and state != "ready":
-            self.away = True
-            self._watcher.changed(self, "away" if state in REACHABLE else state, self.last_error)
+        if self.endpoint.state != "ready":
+            self._gone(self.last_error)
 
-    def _connected_again(self, now: float) -> None:
-        self.away = False
-        self.warm_up(now)
-        self._watcher.changed(self, "ready", "it is connected again")
+    def pass_over(self) -> None:
+        """It is not available, and a call goes elsewhere."""
+        if self.away or not self.answered:
+            return
+        if not self.where.ready:
+            self._gone("whoever runs it says that it is not ready")
+        else:
+            self._gone("it is leaving" if self.endpoint.state == "draining" else "its connection is lost")
+
+    def _gone(self, cause: str) -> None:
+        if not self.away:
+            self.away = True
+            state = self.endpoint.state
+            self._watcher.changed(self, "away" if state in REACHABLE else state, cause)
+
+    def look_again(self, now: float) -> None:
+        """It was away, and may be back."""
+        if self.away and self.where.ready and self.endpoint.state == "ready":
+            self.away = False
+            self.warm_up(now)
+            self._watcher.changed(self, "ready", "it takes calls again")

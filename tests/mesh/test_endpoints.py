@@ -163,9 +163,36 @@ def test_each_change_is_logged_once_with_its_cause() -> None:
         ("backing off", "UNAVAILABLE: no bundle"),
         ("ejected", "5 failures in a row, the last: UNAVAILABLE: no bundle"),
         ("probation", "its time is over"),
+        ("ready", "it takes calls again"),
         ("healthy", "a probe succeeded"),
-        ("ready", "it is connected again"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("state", "ready", "told"),
+    [
+        ("draining", True, ("draining", "it is leaving")),
+        ("backing off", True, ("backing off", "its connection is lost")),
+        ("ready", False, ("away", "whoever runs it says that it is not ready")),
+    ],
+)
+def test_one_that_leaves_without_a_failure_is_noticed_once_and_starts_slowly_when_it_is_back(
+    state: str, ready: bool, told: tuple[str, str]
+) -> None:
+    crowd = Crowd(*named(3))
+    crowd.hosts["host-0"].state = "connecting"
+    crowd.calls_for(1.0, 100)
+    assert not crowd.log.lines  # it has not answered yet
+    crowd.hosts["host-0"].state = "ready"
+    crowd.calls_for(1.0, 100)
+    crowd.hosts["host-0"].state = state
+    crowd.resolver.set(at("host-0", ready=ready), *named(3)[1:])
+    crowd.calls_for(1.0, 100)
+    crowd.hosts["host-0"].state = "ready"
+    crowd.resolver.set(*named(3))
+    crowd.calls_for(1.0, 100)
+    assert [(line["state"], line["cause"]) for line in crowd.log.lines] == [told, ("ready", "it takes calls again")]
+    assert crowd.replica("host-0").warmth(crowd.clock.seconds()) < 0.2
 
 
 def test_gauges_show_how_endpoints_are_and_those_that_left_no_longer() -> None:

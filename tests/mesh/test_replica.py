@@ -115,6 +115,7 @@ def test_an_endpoint_that_comes_back_starts_slowly_and_forgets_what_it_cost() ->
     assert one.cost(clock.seconds()) > 0.5
     assert one.warmth(clock.seconds()) == 1.0
     endpoint.state = "ready"
+    one.look_again(clock.seconds())
     assert one.cost(clock.seconds()) < 0.001
     warmth = []
     for _ in range(4):
