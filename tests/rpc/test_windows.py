@@ -57,7 +57,7 @@ class End:
             self._on(event)
 
     def _on(self, event: Event) -> None:
-        assert not isinstance(event, Broken | Withdrawn), event
+        assert not isinstance(event, Broken), event
         if isinstance(event, Reply):
             self.line += event.data
             for kind, _, _, meta, _ in frames_of(event.data):
@@ -72,6 +72,10 @@ class End:
             self.unread.append((event.call_id, len(event.payload)))
         elif isinstance(event, RequestsEnded):
             self.asked.add(event.call_id)
+        elif isinstance(event, Withdrawn):  # the handler ends at once
+            assert isinstance(self.session, ServerSession)
+            assert self.session.status(event.call_id, OK) == b""
+            self.asked.discard(event.call_id)
         elif isinstance(event, StatusReceived):
             assert event.status.code == Status.OK, event.status.message
             self.ended[event.call_id] += 1
@@ -108,6 +112,7 @@ class Windows(RuleBasedStateMachine):
         self.kinds: dict[int, int] = {}
         self.asking: set[int] = set()  # client streams that are not ended
         self.answered: set[int] = set()
+        self.cancelled: set[int] = set()
         self.requests: dict[int, list[bytes]] = {}
         self.replies: dict[int, list[bytes]] = {}
 
@@ -173,6 +178,17 @@ class Windows(RuleBasedStateMachine):
             self.replies[call_id].append(message)
         self.far.line += self.answerer.status(call_id, OK, message)
 
+    @precondition(lambda self: self.kinds)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        call_id = data.draw(st.sampled_from(sorted(self.kinds)))
+        said = self.caller.cancel(call_id, wire.Cancel.CALLER)
+        assert bool(said) == (call_id not in self.cancelled and not self.near.ended[call_id])
+        if said:
+            self.near.line += said
+            self.cancelled.add(call_id)
+            self.asking.discard(call_id)
+
     @rule(of_caller=st.booleans(), most=st.sampled_from((1, 100_000, EVERYTHING)))
     def pull(self, of_caller: bool, most: int) -> None:
         end = self.near if of_caller else self.far
@@ -226,12 +242,15 @@ class Windows(RuleBasedStateMachine):
         for call_id in self.answerable():
             self.answer_of(call_id, 1_000)
         self.settle()
-        assert self.far.asked == self.answered == set(self.kinds)
-        assert self.near.ended == Counter(dict.fromkeys(self.kinds, 1))
-        for call_id in self.kinds:
+        whole = set(self.kinds) - self.cancelled
+        assert self.near.ended == Counter(dict.fromkeys(whole, 1))
+        for call_id in whole:
             assert self.far.came[call_id] == self.requests[call_id]
             assert self.near.came.get(call_id, []) == self.replies[call_id]
         assert not self.answerer.busy and not self.caller.held and not self.answerer.held
+        for sender, receiver in ((self.caller, self.answerer), (self.answerer, self.caller)):
+            allowance = receiver._allowance  # no credit of the connection was lost, nor made
+            assert sender._flow.window == allowance.left == DEFAULT_CONNECTION_WINDOW - allowance.due
 
 
 TestWindows = Windows.TestCase
