@@ -64,7 +64,8 @@ async def turn_to(
     window, last = wanted.window, wanted.last
     fresh = proposed(candidates) if wanted.fresh_share else []
     amount = 0 if fresh else last  # 0: all, for a fresh item may stand far down
-    ranked = await rank(run, wanted.surface, candidates, amount, wanted.depths)
+    lived = history if wanted.surface == "recommend" else None  # that of a similar item is made up
+    ranked = await rank(run, wanted.surface, candidates, amount, wanted.depths, lived)
     order = list(ranked.order)
     if wanted.diversity:
         first = max(0, wanted.offset - len(fresh)) // window * window  # fresh items move others down, into the page

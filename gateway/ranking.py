@@ -10,7 +10,7 @@ from typing import Final
 from gateway.candidates import Candidates
 from gateway.columns import floats, ints
 from gateway.run import STAGE_SHARE, Run
-from recmesh.v1.common_pb2 import SourceScores
+from recmesh.v1.common_pb2 import History, SourceScores
 from recmesh.v1.ranking_pb2 import RankRequest
 
 NEW: Final = "new"  # the source of items that came after the bundle: it proposes, the other sources judge
@@ -37,13 +37,15 @@ class Ranked:
     contributions: Mapping[str, Sequence[float]]  # what each source added to these scores, in that order
 
 
-async def rank(run: Run, surface: str, candidates: Candidates, count: int, depths: Sequence[int]) -> Ranked:
+async def rank(
+    run: Run, surface: str, candidates: Candidates, count: int, depths: Sequence[int], history: History | None = None
+) -> Ranked:
     """The best `count` (0: all): those among each source's best `depths[0]` over all shards, and behind them those
-    among its best `depths[1]` where there is such a number."""
-    ranked = await _rank(run, surface, candidates, count, depths[0])
+    among its best `depths[1]` where there is such a number. `history`: what the candidates were searched with."""
+    ranked = await _rank(run, surface, candidates, count, depths[0], history)
     if len(depths) == 1 or len(ranked.order) >= count > 0:
         return ranked
-    return followed(ranked, await _rank(run, surface, candidates, 0, depths[1]))
+    return followed(ranked, await _rank(run, surface, candidates, 0, depths[1], history))
 
 
 def followed(first: Ranked, second: Ranked) -> Ranked:
@@ -63,7 +65,9 @@ def followed(first: Ranked, second: Ranked) -> Ranked:
     )
 
 
-async def _rank(run: Run, surface: str, candidates: Candidates, count: int, candidates_per_source: int) -> Ranked:
+async def _rank(
+    run: Run, surface: str, candidates: Candidates, count: int, candidates_per_source: int, history: History | None
+) -> Ranked:
     request = RankRequest(
         bundle_version=run.version,
         surface=surface,
@@ -71,6 +75,7 @@ async def _rank(run: Run, surface: str, candidates: Candidates, count: int, cand
         sources=[SourceScores(source=source, scores=scores) for source, scores in candidates.scores.items()],
         count=count,
         candidates_per_source=candidates_per_source,
+        history=history,
     )
     answer = await run.unless_away("ranking", run.upstreams.ranking.rank(request, run.context(STAGE_SHARE)))
     if answer is None:

@@ -7,11 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from models.blend import Blend
 from models.bundle import BundleData
 from models.data import History
 from models.encoder import Encoder
 from models.histories import SEEN_LIMIT
+from models.ranker import Ranker
 from models.shard import ItemShard, Query
 
 # Candidates a source proposes over all shards; for what comes behind all of theirs, the second number.
@@ -25,7 +25,7 @@ class LocalRecommender:
     def __init__(self, bundle: BundleData) -> None:
         self.encoder = Encoder(bundle)
         self.shard = ItemShard(bundle)
-        self.blend = Blend.of(bundle)
+        self.ranker = Ranker.of(bundle)
 
     def recommend(
         self, history: History | None, count: int, exclude: Collection[str] = (), exclude_seen: bool = True
@@ -67,14 +67,14 @@ class LocalRecommender:
         return Query(content=contents[0], text=text, count=candidates_per_source(count), exclude=exclude)
 
     def ranked(self, surface: str, query: Query, count: int) -> list[tuple[str, float]]:
-        """The shards' candidates in the blend's order: those of the first pages, then what a longer list has beside.
+        """The shards' candidates in the ranker's order: those of the first pages, then what a longer list has beside.
 
         The scores of the latter are lowered together until none is above those before.
         """
         found = self.shard.search(query)
 
         def ranked(count: int, candidates: int) -> list[tuple[str, float]]:
-            ranked = self.blend.rank(surface, found.item_ids, found.scores, count, candidates)
+            ranked = self.ranker.rank(surface, found.item_ids, found.scores, count, candidates, query.history)
             ids = [found.item_ids[place] for place in ranked.order.tolist()]
             return list(zip(ids, ranked.scores.tolist(), strict=True))
 

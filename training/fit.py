@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,6 +14,7 @@ import numpy as np
 from models.data import Float32, History, Interactions, ItemInfo
 from models.events import DEFAULT_EVENT_WEIGHTS, combine
 from models.pipeline import CANDIDATES_PER_SOURCE, LocalRecommender
+from models.ranker import Ranker
 from models.sentiment import Sentiment, add_no_sentiment
 from models.writer import BundleWriter, Parts
 from training.parts import FitConfig, fit_parts, fit_texts
@@ -37,12 +40,14 @@ class FittedModels:
     recommender: LocalRecommender
 
     def scorers(self) -> Mapping[str, Recommend]:
-        """Each of SINGLE_MODELS and "blend", by name."""
-        single = {name: self._alone(name) for name in SINGLE_MODELS}
-        return {**single, "blend": self._blend}
-
-    def _blend(self, history: History | None, count: int) -> list[str]:
-        return [item for item, _ in self.recommender.recommend(history, count)]
+        """Each of SINGLE_MODELS, "blend" and, where it was kept, "ranker", by name."""
+        found = {name: self._alone(name) for name in SINGLE_MODELS}
+        plain = copy(self.recommender)
+        plain.ranker = Ranker(self.recommender.ranker.blend)
+        found["blend"] = partial(_whole, plain)
+        if self.recommender.ranker.trees is not None:
+            found["ranker"] = partial(_whole, self.recommender)
+        return found
 
     def _alone(self, name: str) -> Recommend:
         def recommend(history: History | None, count: int) -> list[str]:
@@ -54,6 +59,10 @@ class FittedModels:
             return [found.item_ids[place] for place in best.tolist()]
 
         return recommend
+
+
+def _whole(recommender: LocalRecommender, history: History | None, count: int) -> list[str]:
+    return [item for item, _ in recommender.recommend(history, count)]
 
 
 def fit_models(
@@ -76,7 +85,8 @@ def fit_models(
 
     held_out = kept.kept("validation", lambda: validate(data, catalogue, fit, config, progress))
     parts = fit(data, with_settings(config, held_out.json("settings")), "")
-    parts.documents["blend"] = held_out.json("blend")
+    parts.documents |= {name: held_out.json(name) for name in ("blend", "ranker")}
+    parts.arrays |= held_out.arrays
     return FittedModels(parts, held_out.json("metrics"), LocalRecommender(parts))
 
 

@@ -13,13 +13,16 @@ from models import categories, content, ease, ials, itemknn, popularity, rp3beta
 from models.catalogue import items_table
 from models.data import Interactions, ItemInfo
 from models.enrichment import Enrichment
+from models.features import add_item_features
 from models.histories import add_histories
+from models.ranker import no_ranker
 from models.sparse import Matrix, Rows, matrix_of
 from models.tokenizer import Tokenizer, TokenizerConfig
 from models.tokenizer import train as train_tokenizer
 from models.words import add_words
 from models.writer import Parts
 from training.progress import Progress
+from training.ranker import RankerConfig
 from training.stages import Stages
 from training.weights import BlendConfig
 
@@ -41,6 +44,7 @@ class FitConfig:
     rp3beta: rp3beta.Rp3BetaConfig = field(default_factory=rp3beta.Rp3BetaConfig)
     ials: ials.IalsConfig = field(default_factory=ials.IalsConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
+    ranker: RankerConfig = field(default_factory=RankerConfig)
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -109,7 +113,7 @@ def fit_parts(
     stages: Stages,
     label: str,
 ) -> Parts:
-    """Everything of a bundle but the blend's weights."""
+    """Everything of a bundle but the blend's weights and the ranker's trees."""
     taken = matrix_of(data)
     config = replace(config, ials=ials.settled(config.ials, taken))
     parts = Parts(asdict(config))
@@ -123,6 +127,8 @@ def fit_parts(
         transitions.fit(data, config.transitions, stage.advance).add_to(parts, "transitions")
     parts.arrays["popularity"] = popularity.fit(data, config.popularity)
     parts.arrays["trending"] = trending.fit(data, config.trending)
+    add_item_features(parts, data)
+    no_ranker(parts)
     parts.tables["users"] = pa.table({"id": pa.array(list(data.user_ids), pa.string())})
     add_histories(parts, data)
     return parts

@@ -1,4 +1,4 @@
-"""What a fit decides on the latest slice of each user's events: settings of the sources and weights of the blend."""
+"""What a fit decides on the latest slice of each user's events: settings, the blend's weights, and the ranker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from models.writer import Parts
 from training.choices import Slice, choose
 from training.parts import FitConfig
 from training.progress import Progress
-from training.splits import temporal
+from training.ranker import Course, enough, fit_ranker, without_ranker
+from training.splits import Split, temporal
 from training.weights import fit_blend
 
 
@@ -24,13 +25,33 @@ def validate(
     config: FitConfig,
     progress: Progress,
 ) -> Parts:
-    """Documents: "settings" of the sources, the weights of the "blend", and "metrics"."""
+    """Documents "settings" of the sources, weights of the "blend" and "metrics", and the parts of the ranker."""
     split = temporal(data, config.blend.held_out_share)
     parts = fit(split.train, config, " before the slice")
     rng = np.random.default_rng(config.seed)
     settings = choose(parts, Slice.of(split, parts, config.blend.questions, rng), progress)
     weights, metrics = fit_blend(split, parts, items, config.blend, config.seed, progress)
-    return Parts({}, documents={"settings": settings, "blend": weights, "metrics": metrics})
+
+    def fit_earlier(earlier: Interactions) -> Parts:
+        found = fit(earlier, with_settings(config, settings), " before the slice before")
+        found.documents["blend"] = weights
+        return found
+
+    found, metrics["ranker"] = _ranker(split, parts, fit_earlier, config, progress)
+    found.documents |= {"settings": settings, "blend": weights, "metrics": metrics}
+    return found
+
+
+def _ranker(
+    split: Split, parts: Parts, fit: Callable[[Interactions], Parts], config: FitConfig, progress: Progress
+) -> tuple[Parts, dict[str, Any]]:
+    """Learnt on the slice before the latest one and judged on that, where there is enough of both."""
+    earlier = temporal(split.train, config.blend.held_out_share)
+    if not enough(earlier, config.ranker) or not enough(split, config.ranker):
+        return without_ranker(f"fewer than {config.ranker.least_questions} users to learn from")
+    learnt = Course(earlier, fit(earlier.train), config.ranker, config.seed)
+    judged = Course(split, parts, config.ranker, config.seed)
+    return fit_ranker(learnt, judged, config.ranker, config.seed, progress)
 
 
 def with_settings(config: FitConfig, settings: Mapping[str, Mapping[str, Any]]) -> FitConfig:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from recmesh.v1 import common_pb2 as recmesh_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18recmesh/v1/ranking.proto\x12\nrecmesh.v1\x1a\x17recmesh/v1/common.proto\"\xa1\x01\n\x0bRankRequest\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\x0f\n\x07surface\x18\x02 \x01(\t\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12)\n\x07sources\x18\x04 \x03(\x0b\x32\x18.recmesh.v1.SourceScores\x12\r\n\x05\x63ount\x18\x05 \x01(\r\x12\x1d\n\x15\x63\x61ndidates_per_source\x18\x06 \x01(\r\"v\n\x0cRankResponse\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\r\n\x05order\x18\x02 \x01(\x0c\x12\x0e\n\x06scores\x18\x03 \x01(\x0c\x12/\n\rcontributions\x18\x04 \x03(\x0b\x32\x18.recmesh.v1.SourceScores2I\n\x07Ranking\x12>\n\x04Rank\x12\x17.recmesh.v1.RankRequest\x1a\x18.recmesh.v1.RankResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18recmesh/v1/ranking.proto\x12\nrecmesh.v1\x1a\x17recmesh/v1/common.proto\"\xc7\x01\n\x0bRankRequest\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\x0f\n\x07surface\x18\x02 \x01(\t\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12)\n\x07sources\x18\x04 \x03(\x0b\x32\x18.recmesh.v1.SourceScores\x12\r\n\x05\x63ount\x18\x05 \x01(\r\x12\x1d\n\x15\x63\x61ndidates_per_source\x18\x06 \x01(\r\x12$\n\x07history\x18\x07 \x01(\x0b\x32\x13.recmesh.v1.History\"v\n\x0cRankResponse\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\r\n\x05order\x18\x02 \x01(\x0c\x12\x0e\n\x06scores\x18\x03 \x01(\x0c\x12/\n\rcontributions\x18\x04 \x03(\x0b\x32\x18.recmesh.v1.SourceScores2I\n\x07Ranking\x12>\n\x04Rank\x12\x17.recmesh.v1.RankRequest\x1a\x18.recmesh.v1.RankResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RANKING'].methods_by_name['Rank']._loaded_options = None
   _globals['_RANKING'].methods_by_name['Rank']._serialized_options = b'\220\002\001'
   _globals['_RANKREQUEST']._serialized_start=66
-  _globals['_RANKREQUEST']._serialized_end=227
-  _globals['_RANKRESPONSE']._serialized_start=229
-  _globals['_RANKRESPONSE']._serialized_end=347
-  _globals['_RANKING']._serialized_start=349
-  _globals['_RANKING']._serialized_end=422
+  _globals['_RANKREQUEST']._serialized_end=265
+  _globals['_RANKRESPONSE']._serialized_start=267
+  _globals['_RANKRESPONSE']._serialized_end=385
+  _globals['_RANKING']._serialized_start=387
+  _globals['_RANKING']._serialized_end=460
 # @@protoc_insertion_point(module_scope)

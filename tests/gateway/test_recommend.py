@@ -58,6 +58,13 @@ def test_the_lists_do_not_depend_on_the_number_of_shards() -> None:
     assert lists[0] == lists[1] == lists[2]
 
 
+def test_ranking_is_told_what_the_search_was_made_with() -> None:
+    mesh = mesh_of_ripley()
+    mesh.answer(mesh.ask.recommend(ask()))
+    [search, *_], [ranking] = mesh.searches(), mesh.ranking.requests
+    assert list(ranking.history.item_ids) == ["alien"] and ranking.history == search.history
+
+
 def test_one_version_answers_through_all_stages() -> None:
     mesh = mesh_of_ripley()
     mesh.answer(mesh.ask.recommend(ask()))

@@ -21,6 +21,7 @@ def test_similar_items_are_searched_as_for_somebody_who_took_only_this_one() -> 
         assert list(floats(search.factors)) == list(floats(search.content)) == [1.0, 0.0]
         assert list(search.exclude_item_ids) == ["alien"]
     assert [request.surface for request in mesh.ranking.requests] == ["similar"]
+    assert not mesh.ranking.requests[0].HasField("history"), "nobody has lived it"
 
 
 def test_reasons_of_similar_items_speak_of_the_item() -> None:

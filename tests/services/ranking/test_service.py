@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from models.blend import Blend
+from models.blend import Blend, Ranked
+from models.data import Float32, History
+from models.ranker import Ranker
 from recmesh.rpc import Channel, Handlers
 from recmesh.rpc.status import Status
 from recmesh.v1 import ranking_pb2 as pb
+from recmesh.v1.common_pb2 import History as HistoryMessage
 from recmesh.v1.common_pb2 import SourceScores
 from recmesh.v1.ranking_rpc import RankingStub
+from services.common.columns import history_message
 from services.common.versions import Versions
 from services.ranking.service import RANKED_INLINE, Ranking
 from tests.services.kit import Turning, workers_at_once
@@ -22,10 +27,30 @@ from tests.services.kit import Turning, workers_at_once
 WEIGHTS = {"recommend": {"ials": 0.6, "popularity": 0.4}, "search": {"content": 1.0}}
 
 
+class Listening(Ranker):
+    """Notes the histories it is given."""
+
+    def __init__(self) -> None:
+        super().__init__(Blend(WEIGHTS))
+        self.told: list[History | None] = []
+
+    def rank(
+        self,
+        surface: str,
+        item_ids: Sequence[str],
+        scores: Mapping[str, Float32],
+        count: int,
+        candidates_per_source: int = 0,
+        history: History | None = None,
+    ) -> Ranked:
+        self.told.append(history)
+        return super().rank(surface, item_ids, scores, count, candidates_per_source, history)
+
+
 class Service:
     def __init__(self, bundle: Path) -> None:
-        self.turning, self.workers = Turning(), workers_at_once()
-        versions = Versions(bundle, lambda _: Blend(WEIGHTS), self.workers)
+        self.turning, self.workers, self.ranker = Turning(), workers_at_once(), Listening()
+        versions = Versions[Ranker](bundle, lambda _: self.ranker, self.workers)
         self.turning.result(versions.open())
         handlers = Handlers()
         Ranking(versions, self.workers).register(handlers)
@@ -79,7 +104,19 @@ def test_many_candidates_are_ranked_by_a_worker(service: Service) -> None:
     assert order(answer) == list(range(number))[::-1]
 
 
+def test_the_ranker_is_told_the_history(service: Service) -> None:
+    asked = request(["a", "b"], ials=[1, 2])
+    service.rank(asked)
+    taken = History(["x", "y"], np.array([1.0, -0.5], np.float32), np.array([9.0, 3.0]))
+    asked.history.CopyFrom(history_message(taken))
+    service.rank(asked)
+    first, second = service.ranker.told
+    assert first is None and second is not None
+    assert second.item_ids == ["x", "y"] and second.weights.tolist() == [1.0, -0.5]
+
+
 WRONG = [
+    (pb.RankRequest(surface="recommend", history=HistoryMessage(item_ids=["x"])), "history.weights: 1 numbers"),
     (request(["a"], surface="frontpage"), "surface: 'frontpage' is none of recommend, similar, search"),
     (request(["a"], magic=[1]), "sources[0].source: 'magic' is none of ials"),
     (request(["a"], ials=[1, 2]), "sources[0].scores: 1 numbers of 4 bytes take 4 bytes, these are 8"),

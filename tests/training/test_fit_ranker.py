@@ -1,0 +1,123 @@
+"""Trees are grown from what came earlier, and kept only where they win later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.data import Interactions, ItemInfo
+from models.histories import Histories
+from models.lambdamart import Trees
+from models.writer import Parts
+from tests.models.worlds import SMALL, checkerboard, fitted, interactions
+from training.fit import FittedModels, fit_models
+from training.progress import SilentProgress
+from training.ranker import Asked, Lessons, RankerConfig, compared, grow, ndcg
+
+CONFIG = RankerConfig(least_questions=20, least_in_leaf=5, trees=30)
+
+
+def nights(users: int = 120, items: int = 30) -> Interactions:
+    """Each user takes eight random items, and after every one that 7 divides the next number: a blend of averages is
+    late to see it."""
+    rng = np.random.default_rng(8)
+    rows = []
+    for user in range(users):
+        for item in rng.permutation(items)[:8].tolist():
+            rows.append((user, item))
+            if item % 7 == 0 and (user, item + 1) not in rows:
+                rows.append((user, item + 1))
+    return interactions(rows, users, items)
+
+
+def models(config: RankerConfig) -> FittedModels:
+    infos = [ItemInfo(str(number)) for number in range(30)]
+    return fit_models(nights(), infos, replace(SMALL, ranker=config), SilentProgress())
+
+
+def lessons(questions: int, seed: int) -> Lessons:
+    """Ten candidates each; the one with the largest second feature is right."""
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=(questions * 10, 3)).astype(np.float32)
+    best = table[:, 1].reshape(questions, 10).argmax(axis=1)
+    relevant = np.zeros(questions * 10, np.bool_)
+    relevant[np.arange(questions) * 10 + best] = True
+    return Lessons(table, relevant, np.full(questions, 10))
+
+
+def asked(taught: Lessons) -> list[Asked]:
+    found = []
+    for number in range(len(taught.sizes)):
+        part = slice(number * 10, number * 10 + 10)
+        found.append(Asked(np.arange(10), taught.table[part], taught.relevant[part], 1))
+    return found
+
+
+def test_what_orders_rightly_is_learnt_and_kept() -> None:
+    verdict = compared(asked(lessons(60, 1)), Trees(grow(lessons(200, 0), CONFIG, 0)), CONFIG)
+    assert verdict["kept"] and verdict["questions"] == 60 and verdict["standard errors"] > 3
+    assert verdict["ndcg@10"]["ranker"] > 0.9 > verdict["ndcg@10"]["blend"]
+
+
+def test_what_orders_no_better_is_not_kept() -> None:
+    wrong = lessons(60, 1)
+    for each in wrong.table.reshape(60, 10, 3):
+        each[:, 1] = each[::-1, 1]
+    assert not compared(asked(wrong), Trees(grow(lessons(200, 0), CONFIG, 0)), CONFIG)["kept"]
+    assert not compared([], Trees(grow(lessons(200, 0), CONFIG, 0)), CONFIG)["kept"]
+
+
+def test_the_same_lessons_give_the_same_trees() -> None:
+    first, second = Parts({}), Parts({})
+    grow(lessons(100, 0), CONFIG, 5).add_to(first)
+    grow(lessons(100, 0), CONFIG, 5).add_to(second)
+    assert all(first.arrays[name].tobytes() == second.arrays[name].tobytes() for name in first.arrays)
+
+
+def test_few_users_get_no_ranker() -> None:
+    told = fitted().metrics["ranker"]
+    assert told == {"kept": False, "reason": "fewer than 200 users to learn from"}
+    assert fitted().parts.documents["ranker"] == {"sources": []} and "ranker" not in fitted().scorers()
+
+
+def test_no_trees_are_wanted() -> None:
+    data, items = checkerboard()
+    config = replace(SMALL, ranker=replace(CONFIG, trees=0))
+    assert not fit_models(data, items, config, SilentProgress()).metrics["ranker"]["kept"]
+
+
+def test_a_fit_judges_and_ships_what_wins() -> None:
+    found = models(CONFIG)
+    told = found.metrics["ranker"]
+    assert told["questions"] > 60
+    assert told["kept"] == (told["ndcg@10"]["ranker"] > told["ndcg@10"]["blend"] and told["standard errors"] > 1.64)
+    assert told["kept"] == ("ranker" in found.scorers()) == bool(found.parts.documents["ranker"]["sources"])
+
+
+def test_what_is_kept_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.ranker.compared", lambda judged, trees, config: {"kept": True})
+    found = models(CONFIG)
+    assert found.metrics["ranker"] == {"kept": True}
+    assert {"ials", "transitions"} <= set(found.parts.documents["ranker"]["sources"])
+    assert "content" not in found.parts.documents["ranker"]["sources"], "there are no texts"
+    histories = Histories(found.parts)
+    scorers = found.scorers()
+    lists = {name: [scorers[name](histories.of(f"u{user}"), 10) for user in range(9)] for name in ("blend", "ranker")}
+    assert lists["blend"] != lists["ranker"]
+
+
+def test_ndcg_is_that_of_the_first_ten() -> None:
+    assert ndcg(np.array([True, False, False]), 1) == 1
+    assert ndcg(np.array([False, True]), 1) == pytest.approx(1 / np.log2(3))
+    assert ndcg(np.array([False] * 10 + [True]), 1) == 0
+    assert ndcg(np.array([True, True]), 5) == pytest.approx((1 + 1 / np.log2(3)) / (1 / np.log2(np.arange(2, 7))).sum())
+
+
+@pytest.mark.parametrize(
+    "setting", [{"questions": 0}, {"trees": -1}, {"leaves": 1}, {"leaves": 17}, {"learning_rate": 0.0}]
+)
+def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        RankerConfig(**setting)  # type: ignore[arg-type]
