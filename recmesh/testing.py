@@ -220,6 +220,10 @@ def cancel_frame(call_id: int, why: wire.Cancel.Why = wire.Cancel.CALLER) -> byt
     return encode(frames.CANCEL, call_id, wire.Cancel(why=why).SerializeToString())
 
 
+def window_frame(credit: int, call_id: int = 0) -> bytes:
+    return encode(frames.WINDOW, call_id, payload=credit.to_bytes(4, "big"))
+
+
 def ping_frame(payload: bytes = b"12345678", *, ack: bool = False) -> bytes:
     return encode(frames.PING, payload=payload, flags=frames.ACK if ack else 0)
 

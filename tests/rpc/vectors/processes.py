@@ -133,23 +133,23 @@ class ClientProcess(Process):
 
     def __init__(self, limits: Limits, process: int) -> None:
         super().__init__()
-        self._begun: dict[int, Begun[StringValue]] = {}
+        self.begun: dict[int, Begun[StringValue]] = {}
         self.connection = ClientConnection(self.loop, self.transport, self, limits)
         self._channel = Channel(self.connection)
 
     def do_say(self, word: str, timeout: float | None = None) -> None:
         deadline = None if timeout is None else self.loop.seconds() + timeout
         work = begin(self._channel.call(SAY, StringValue(value=word), Context(deadline)))
-        self._begun[len(self._begun) + 1] = work
+        self.begun[len(self.begun) + 1] = work
 
     def do_stop(self) -> None:
         self.connection.shut()
 
     def settle(self) -> None:
         super().settle()
-        for place in [place for place, work in self._begun.items() if work.done]:
+        for place in [place for place, work in self.begun.items() if work.done]:
             try:
-                self.events.append({"event": "answered", "reply": self._begun.pop(place).result().value})
+                self.events.append({"event": "answered", "reply": self.begun.pop(place).result().value})
             except RpcError as error:
                 self.failed(error)
 

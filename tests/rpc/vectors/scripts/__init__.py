@@ -3,7 +3,7 @@
 from importlib import import_module
 
 TOPICS = (
-    *("handshake", "framing", "calls", "streams", "credit"),
+    *("handshake", "framing", "ids", "calls", "streams", "credit"),
     *("turns", "limits", "cancel", "connection", "outcomes"),
 )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from recmesh.rpc import frames
-from recmesh.rpc.frames import DEFAULT_CALL_WINDOW, END_STREAM, MAX_WINDOW, MORE, encode
-from recmesh.testing import call_frame, cancel_frame, message_frame, status_frame
+from recmesh.rpc.frames import DEFAULT_CALL_WINDOW, END_STREAM, MAX_WINDOW, MORE
+from recmesh.testing import call_frame, cancel_frame, message_frame, status_frame, window_frame
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.vectors.record import Vector, vector
 
@@ -13,17 +12,13 @@ ANSWERED = {"origin": "APP", "processed": "YES"}
 BIG = 1 << 20
 
 
-def window(credit: int, call_id: int = 0) -> bytes:
-    return encode(frames.WINDOW, call_id, payload=credit.to_bytes(4, "big"))
-
-
 @vector("client")
 def a_request_waits_for_credit_of_its_call(at: Vector) -> None:
     """What the window of a call allows leaves with MORE; the rest when credit comes."""
     at.open(call_window=10)
     at.do("call", header={"method": "/a/B"}, payload="78*40")
-    at.receive(window(20, 1))
-    at.receive(window(10, 1))
+    at.receive(window_frame(20, 1))
+    at.receive(window_frame(10, 1))
 
 
 @vector("client")
@@ -33,7 +28,7 @@ def a_request_waits_for_credit_of_the_connection(at: Vector) -> None:
     at.do("call", header={"method": "/a/B"}, payload="78*10")
     at.do("call", header={"method": "/a/B"}, payload="79*5")
     at.do("call", header={"method": "/a/B"})
-    at.receive(window(5))
+    at.receive(window_frame(5))
 
 
 @vector("server")
@@ -42,15 +37,15 @@ def an_answer_waits_for_credit(at: Vector) -> None:
     at.open(call_window=10)
     at.receive(call_frame(1, "/a/B"))
     at.do("status", call=1, status=ANSWERED, payload="78*40")
-    at.receive(window(30, 1))
+    at.receive(window_frame(30, 1))
 
 
 @vector("server")
 def credit_ahead_of_the_answer(at: Vector) -> None:
     """Credit for the answer may come before the answer, and before the request is complete."""
     at.open(call_window=10)
-    at.receive(call_frame(1, "/a/B", b"re", flags=MORE), window(20, 1), message_frame(1, b"quest", END_STREAM))
-    at.receive(window(10, 1))
+    at.receive(call_frame(1, "/a/B", b"re", flags=MORE), window_frame(20, 1), message_frame(1, b"quest", END_STREAM))
+    at.receive(window_frame(10, 1))
     at.do("status", call=1, status=ANSWERED, payload="78*40")
 
 
@@ -63,8 +58,8 @@ def a_stream_waits_for_credit(at: Vector) -> None:
     at.do("message", call=1, payload="040506")
     at.do("message", call=1, payload="")
     at.do("end", call=1)
-    at.receive(window(1, 1))
-    at.receive(window(1, 1))
+    at.receive(window_frame(1, 1))
+    at.receive(window_frame(1, 1))
 
 
 @vector("server")
@@ -174,8 +169,8 @@ def an_overrun_of_the_connection(at: Vector) -> None:
 def too_much_credit(at: Vector) -> None:
     """A window above 2^31 - 1 ends the connection."""
     at.open(connection_window=MAX_WINDOW)
-    at.receive(window(0))
-    at.receive(window(1))
+    at.receive(window_frame(0))
+    at.receive(window_frame(1))
 
 
 @vector("client")
@@ -183,7 +178,7 @@ def too_much_credit_for_a_call(at: Vector) -> None:
     """The same for a call."""
     at.open(call_window=1)
     at.do("call", header={"method": "/a/B", "kind": "CLIENT_STREAM"})
-    at.receive(window(MAX_WINDOW, 1))
+    at.receive(window_frame(MAX_WINDOW, 1))
 
 
 @vector("client")
@@ -192,4 +187,4 @@ def nothing_is_sent_of_a_call_that_has_ended(at: Vector) -> None:
     at.open(call_window=10)
     at.do("call", header={"method": "/a/B"}, payload="78*40")
     at.do("cancel", call=1, why="CALLER")
-    at.receive(window(100, 1), window(100))
+    at.receive(window_frame(100, 1), window_frame(100))

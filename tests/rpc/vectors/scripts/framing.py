@@ -1,20 +1,16 @@
-"""Headers, lengths, types, flags, checksums, ids."""
+"""Headers, lengths, types, flags, checksums, malformed metadata."""
 
 from __future__ import annotations
 
 import struct
 
 from recmesh.rpc import frames
-from recmesh.rpc.frames import ACK, CRC, DEFAULT_MAX_FRAME, END_STREAM, HEADER, MAX_CALL_ID, MORE, encode
-from recmesh.testing import call_frame, cancel_frame, message_frame, ping_frame, status_frame
+from recmesh.rpc.frames import ACK, CRC, DEFAULT_MAX_FRAME, END_STREAM, HEADER, MORE, encode
+from recmesh.testing import call_frame, ping_frame, status_frame
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.vectors.record import Vector, vector
 
 HEAD = wire.CallHeader(method="/a/B").SerializeToString()
-
-
-def window(credit: int, call_id: int = 0) -> bytes:
-    return encode(frames.WINDOW, call_id, payload=credit.to_bytes(4, "big"))
 
 
 @vector("server")
@@ -116,75 +112,6 @@ def a_goaway_with_a_checksum(at: Vector) -> None:
     """The GOAWAY that ends a connection is a frame as any other."""
     at.open(crc=True)
     at.receive(struct.pack(">IBBHII", 0, frames.PING, CRC, 0, 0, 1))
-
-
-@vector("server")
-def an_even_id(at: Vector) -> None:
-    """Calls have odd ids."""
-    at.open()
-    at.receive(call_frame(2, "/a/B"))
-
-
-@vector("server")
-def an_id_used_twice(at: Vector) -> None:
-    """Ids are never used again."""
-    at.open()
-    at.receive(call_frame(1, "/a/B"), cancel_frame(1))
-    at.receive(call_frame(1, "/a/B"))
-
-
-@vector("server")
-def an_id_that_decreases(at: Vector) -> None:
-    """Ids increase; some may be left out."""
-    at.open()
-    at.receive(call_frame(5, "/a/B"))
-    at.receive(call_frame(3, "/a/B"))
-
-
-@vector("server")
-def the_largest_id(at: Vector) -> None:
-    """Ids are below 2^31."""
-    at.open()
-    at.receive(call_frame(MAX_CALL_ID, "/a/B"))
-    at.receive(call_frame(MAX_CALL_ID + 2, "/a/B"))
-
-
-@vector("server")
-def a_message_to_no_call(at: Vector) -> None:
-    """Frames of a call that was never opened end the connection."""
-    at.open()
-    at.receive(call_frame(1, "/a/B"), message_frame(3, b"x"))
-
-
-@vector("server")
-def a_cancel_of_no_call(at: Vector) -> None:
-    """As above."""
-    at.open()
-    at.receive(cancel_frame(1))
-
-
-@vector("server")
-def credit_for_no_call(at: Vector) -> None:
-    """As above; the ids that are even were never opened either."""
-    at.open()
-    at.receive(call_frame(3, "/a/B"), window(1, 2))
-
-
-@vector("client")
-def a_status_of_no_call(at: Vector) -> None:
-    """As above, at the client."""
-    at.open()
-    at.do("call", header={"method": "/a/B"})
-    at.receive(status_frame(3))
-
-
-@vector("client")
-def credit_for_no_call_of_the_client(at: Vector) -> None:
-    """As above; credit for a call that has ended is of no use, and no error."""
-    at.open()
-    at.do("call", header={"method": "/a/B"})
-    at.receive(status_frame(1), window(1, 1))
-    at.receive(window(1, 3))
 
 
 @vector("server")

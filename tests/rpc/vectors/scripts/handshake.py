@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recmesh.rpc import frames
 from recmesh.rpc.frames import PREFACE, encode
-from recmesh.testing import call_frame, greeting, hello_frame
+from recmesh.testing import call_frame, greeting, hello_frame, window_frame
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.vectors.record import Vector, vector
 
@@ -55,7 +55,7 @@ def hello_with_smaller_windows(at: Vector) -> None:
     at.receive(hello_frame(call_window=100, connection_window=200))
     at.do("call", header={"method": "/a/B"}, payload="79*10")
     at.do("call", header={"method": "/a/B"})
-    at.receive(encode(frames.WINDOW, payload=(1_000).to_bytes(4, "big")))
+    at.receive(window_frame(1_000))
 
 
 @vector("server")

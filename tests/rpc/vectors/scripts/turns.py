@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from recmesh.rpc import frames
-from recmesh.rpc.frames import DEFAULT_MAX_FRAME, encode
-from recmesh.testing import call_frame, hello_frame
+from recmesh.rpc.frames import DEFAULT_MAX_FRAME
+from recmesh.testing import call_frame, hello_frame, window_frame
 from tests.rpc.vectors.record import Vector, vector
 
 ANSWERED = {"origin": "APP", "processed": "YES"}
-
-
-def window(credit: int) -> bytes:
-    return encode(frames.WINDOW, payload=credit.to_bytes(4, "big"))
 
 
 @vector("client")
@@ -21,7 +16,7 @@ def large_messages_take_turns(at: Vector) -> None:
     for fill in ("78", "79"):
         at.do("call", header={"method": "/a/B"}, payload=f"{fill}*200000")
     at.receive(hello_frame(max_frame=1 << 20, connection_window=1))
-    at.receive(window(4_194_303))
+    at.receive(window_frame(4_194_303))
 
 
 @vector("client")
@@ -31,7 +26,7 @@ def a_small_message_passes(at: Vector) -> None:
     at.do("call", header={"method": "/a/B"}, payload="78*200000")
     at.do("call", header={"method": "/a/B"}, payload="79*5")
     at.do("call", header={"method": "/a/B"})
-    at.receive(window(100_005))
+    at.receive(window_frame(100_005))
 
 
 @vector("server")
@@ -42,7 +37,7 @@ def four_large_messages_at_once(at: Vector) -> None:
     at.receive(*calls)
     for call_id in (1, 3, 5, 7, 9):
         at.do("status", call=call_id, status=ANSWERED, payload=f"{0x70 + call_id:02x}*100000")
-    at.receive(window(500_000))
+    at.receive(window_frame(500_000))
 
 
 @vector("client")
@@ -52,4 +47,4 @@ def a_large_message_that_waits_keeps_its_place(at: Vector) -> None:
     for _ in range(5):
         at.do("call", header={"method": "/a/B"}, payload="78*70000")
     at.do("call", header={"method": "/a/B"}, payload="79*5")
-    at.receive(encode(frames.WINDOW, 3, payload=(10_000).to_bytes(4, "big")))
+    at.receive(window_frame(10_000, 3))
