@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from models.bundle import BundleData
+from models.bundle import BundleData, settings_of
 from models.content import item_text, vectorize
 from models.data import Float32, Float64, Int32, ItemInfo
 from models.sparse import Matrix, matrix
@@ -74,7 +74,7 @@ class Topics:
         told = bundle.json("topics")
         self.labels: Sequence[str] = told["labels"]
         self.coherence: Sequence[float] = told["npmi"]
-        self._config = TopicsConfig(**told["config"])
+        self._config = settings_of(bundle, "topics", TopicsConfig)
         self._vocabulary = Vocabulary(told["words"])
         self._idf = np.array(bundle.array("topic_idf"))
         self._weights = np.array(bundle.array("topic_weights"), np.float64)
@@ -125,7 +125,6 @@ def fit(
         "words": list(vocabulary.words),
         "labels": [", ".join(vocabulary.words[word] for word in row[:WORDS_OF_LABEL]) for row in best],
         "npmi": [round(value, 4) for value in npmi(pieces, len(idf), best)],
-        "config": asdict(config),
     }
     return Parts({}, {"topic_idf": idf, "topic_weights": weights.astype(np.float32)}, documents={"topics": told})
 

@@ -68,7 +68,7 @@ def fit_texts(items: Sequence[ItemInfo], config: FitConfig, progress: Progress, 
 
 
 def _text_parts(items: Sequence[ItemInfo], config: FitConfig, progress: Progress) -> Parts:
-    parts = Parts({})
+    parts = Parts(asdict(config))
     texts = [content.item_text(item) for item in items]
     with progress.stage("tokenizer", 1) as stage:
         parts.files["tokenizer.model"] = train_tokenizer(texts, config.tokenizer)

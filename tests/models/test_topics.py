@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from models.data import ItemInfo
 from models.topics import TOPICS, Topics, TopicsConfig, fit, npmi
+from models.writer import Parts
 
 SPACE = ["rocket", "planet", "orbit", "comet", "galaxy", "moon", "star", "crater", "probe", "launch"]
 LOVE = ["wedding", "kiss", "letter", "rose", "bride", "dance", "summer", "heart", "ring", "promise"]
@@ -25,7 +26,13 @@ def items(seed: int = 0) -> list[ItemInfo]:
 
 
 def topics(config: TopicsConfig = CONFIG) -> Topics:
-    return Topics(fit(items(), config, np.random.default_rng(0), lambda done: None))
+    return learnt(items(), config)
+
+
+def learnt(texts: list[ItemInfo], config: TopicsConfig) -> Topics:
+    parts = Parts({"topics": asdict(config)})
+    parts.include(fit(texts, config, np.random.default_rng(0), lambda done: None))
+    return Topics(parts)
 
 
 def test_words_that_go_together_are_a_topic() -> None:
@@ -61,7 +68,7 @@ def test_topics_that_do_not_cohere_label_nothing() -> None:
 
 @pytest.mark.parametrize("count", [0, 3])
 def test_few_texts_have_no_topics(count: int) -> None:
-    found = Topics(fit(items()[:count], CONFIG, np.random.default_rng(0), lambda done: None))
+    found = learnt(items()[:count], CONFIG)
     assert found.labels == [] and found.labelled(items()) == items()
 
 
