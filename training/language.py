@@ -72,9 +72,8 @@ def sentiment(dataset: Dataset, settings: TrainingSettings, progress: Progress) 
     if not examples.enough(settings.sentiment.least_reviews):
         return Language([], ["sentiment: too few reviews with stars"])
     rng = np.random.default_rng(settings.fit.seed)
-    with progress.stage("sentiment", 1) as stage:
-        found = out_of_fold(examples, settings.sentiment, SENTIMENT_FOLDS, rng) > 0
-        stage.advance()
+    with progress.stage("sentiment", SENTIMENT_FOLDS) as stage:
+        found = out_of_fold(examples, settings.sentiment, SENTIMENT_FOLDS, rng, stage.advance) > 0
     usual = np.full(len(found), examples.good.mean() >= 0.5)
     counts = f"sentiment: {int(examples.good.sum()):,} good and {int((~examples.good).sum()):,} bad reviews"
     return Language([*_told_apart("sentiment", found, examples), *_told_apart("the usual", usual, examples)], [counts])

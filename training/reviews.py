@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +19,7 @@ from training.progress import Progress
 GOOD, BAD = 4.0, 2.0  # stars from which, and up to which, a review is called so; what lies between teaches nothing
 MOST_EXAMPLES: Final = 50_000  # reviews that are learnt from: more gained little, and take memory
 FOLDS: Final = 5  # reviews that are learnt from are judged by a model that has not seen them
-ASKED_AT_ONCE: Final = 1_000  # bounds the memory of a batch
+READ_AT_ONCE: Final = 1_000  # bounds the memory of a batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +65,39 @@ def judge(dataset: Dataset, config: SentimentConfig, seed: int, progress: Progre
     wanted = _to_read(dataset, config)
     examples, rows = examples_of(dataset)
     if not examples.enough(config.least_reviews):
-        return Judged(unread=len(wanted))
+        return Judged(unread=int(np.isnan(dataset.events.values[wanted]).sum()))
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.permutation(len(rows))[:MOST_EXAMPLES])
     examples, rows = examples.only(chosen), rows[chosen]
     with progress.stage("sentiment", 1) as stage:
         sentiment = fit(examples.texts, examples.good, config)
         stage.advance()
-    seen = np.intersect1d(rows, wanted)
-    with progress.stage("read reviews", len(wanted)) as stage:
-        opinions: dict[int, float] = {}
-        for start in range(0, len(wanted), ASKED_AT_ONCE):
-            batch = wanted[start : start + ASKED_AT_ONCE]
-            found = sentiment.opinions([dataset.events.texts[row] for row in batch])
-            opinions |= dict(zip(batch, found.tolist(), strict=True))
-            stage.advance(len(batch))
-        if len(seen):
-            unseen = out_of_fold(examples, config, FOLDS, rng)
-            opinions |= {row: float(each) for row, each in zip(rows.tolist(), unseen, strict=True) if row >= 0}
+    unlearnt = np.setdiff1d(wanted, rows)
+    with progress.stage("read reviews", len(unlearnt)) as stage:
+        opinions = _read(dataset, unlearnt, sentiment, stage.advance)
+    if len(unlearnt) < len(wanted):
+        with progress.stage("read reviews that were learnt from", FOLDS) as stage:
+            unseen = out_of_fold(examples, config, FOLDS, rng, stage.advance)
+        opinions |= {row: float(each) for row, each in zip(rows.tolist(), unseen, strict=True) if row >= 0}
     return Judged(sentiment, opinions)
 
 
-def _to_read(dataset: Dataset, config: SentimentConfig) -> list[int]:
+def _read(dataset: Dataset, rows: Int64, sentiment: Sentiment, done: Callable[[int], None]) -> dict[int, float]:
+    opinions: dict[int, float] = {}
+    for start in range(0, len(rows), READ_AT_ONCE):
+        batch = rows[start : start + READ_AT_ONCE].tolist()
+        found = sentiment.opinions([dataset.events.texts[row] for row in batch])
+        opinions |= dict(zip(batch, found.tolist(), strict=True))
+        done(len(batch))
+    return opinions
+
+
+def _to_read(dataset: Dataset, config: SentimentConfig) -> Int64:
     """The rows whose text counts."""
     events = dataset.events
-    starred = np.array([name in STARRED for name in events.types], np.bool_)
-    return [
-        row
-        for row in events.texts
-        if starred[events.kinds[row]] and (config.share_beside_stars > 0 or np.isnan(events.values[row]))
-    ]
+    rows = np.array(sorted(events.texts), np.int64)
+    starred = np.array([name in STARRED for name in events.types], np.bool_)[events.kinds[rows]]
+    return rows[starred & (np.isnan(events.values[rows]) | (config.share_beside_stars > 0))]
 
 
 def folds(rows: int, count: int, rng: np.random.Generator) -> Iterator[tuple[Int64, Int64]]:
@@ -104,10 +107,13 @@ def folds(rows: int, count: int, rng: np.random.Generator) -> Iterator[tuple[Int
         yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
 
 
-def out_of_fold(examples: Examples, config: SentimentConfig, count: int, rng: np.random.Generator) -> Float32:
+def out_of_fold(
+    examples: Examples, config: SentimentConfig, count: int, rng: np.random.Generator, done: Callable[[int], None]
+) -> Float32:
     """Of each example the opinion of a model that was fitted on the other folds."""
     found = np.zeros(len(examples.texts), np.float32)
     for learned, asked in folds(len(found), count, rng):
         part = examples.only(learned)
         found[asked] = fit(part.texts, part.good, config).opinions(examples.only(asked).texts)
+        done(1)
     return found
