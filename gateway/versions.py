@@ -120,6 +120,8 @@ class Versions:
             answer = await process.models.list(ListModelsRequest(), ASKING)
             await self._check_service(process)
         except RpcError as error:
+            if process.replica not in self._reports:
+                return  # it has left, and its connection with it
             if report.answered is not False:
                 self._log.warning("a process does not answer", process=process, reason=str(error))
             report.answered, report.error = False, str(error)
