@@ -15,9 +15,7 @@ from recmesh.v1.ranking_pb2 import RankRequest
 
 NEW: Final = "new"  # the source of items that came after the bundle: it proposes, the other sources judge
 
-ABOVE_ZERO: Final = frozenset(
-    {"itemknn", "transitions", "ease", "rp3beta", "popularity", "trending", "title", "words"}
-)
+ABOVE_ZERO: Final = frozenset({"itemknn", "transitions", "ease", "rp3beta", "popularity", "trending", "title", "words"})
 """Sources that count what speaks for an item: they propose only what has a score above zero."""
 
 PLAIN_SOURCES: Final[Mapping[str, frozenset[str]]] = {
