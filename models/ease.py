@@ -29,7 +29,7 @@ class EaseConfig:
     # The most taken ones have a place in it. The work grows with the cube of their number and the memory with the
     # square: 8,000 take five seconds and 0.8 GB.
     most_items: int = 8_000
-    least_taken: int = 3  # by so many users: what is told by fewer is chance
+    least_taken: int = 5  # by so many users: what is told by fewer is chance
     half_life: float | None = None  # of a history's entries; None: chosen among HALF_LIVES on validation
 
     def __post_init__(self) -> None:

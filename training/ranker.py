@@ -36,7 +36,7 @@ class RankerConfig:
 
     questions: int = 3_000  # a slice, at most
     least_questions: int = 200  # with fewer, trees learn chance: none are grown
-    negatives: int = 100  # of a question's wrong candidates so many at random: 50 and 300 gave the same
+    negatives: int = 50  # of a question's wrong candidates so many at random: 30 to 300 gave the same within chance
     trees: int = 150
     leaves: int = 7  # few and small trees: with 15 leaves .183 and .072, with 7 .185 and .075
     least_in_leaf: int = 100
