@@ -31,7 +31,7 @@ class Allowance:
 class Intake:
     """The messages of a call, as they come in."""
 
-    __slots__ = ("allowance", "credit", "data", "early", "header", "many", "since", "started", "whole")
+    __slots__ = ("allowance", "credit", "data", "early", "empties", "header", "many", "since", "started", "whole")
 
     def __init__(
         self, window: int, many: bool = False, header: wire.CallHeader | None = None, since: float = 0
@@ -43,6 +43,7 @@ class Intake:
         self.credit = 0  # given by the peer for the answer
         self.data = bytearray()  # one buffer, no list of pieces: many tiny pieces cost no more than their bytes
         self.early = 0  # bytes of it for which credit was given back already, so that the rest can come
+        self.empties = 0  # messages without a byte that wait: no window counts them
         self.started = self.whole = False
 
     def take(self) -> bytes:

@@ -23,6 +23,7 @@ from recmesh.wire.v1 import wire_pb2 as wire
 
 VERSION = 1
 PARTIAL_MESSAGES = 8  # unfinished messages held for one peer, in whole ones: twice what a sender interleaves
+EMPTY_MESSAGES = 16_384  # waiting in one stream; they take no credit. A read of 256 KiB brings as many
 PING_SPACING = 5.0  # seconds; PINGs closer than this, with no call between, are strikes
 PING_STRIKES = 3
 OVERRUNS = 2  # the first ends its call: a race, maybe; the second ends the connection
@@ -143,6 +144,7 @@ class Session:
         intake = self._intakes.get(call_id)
         if intake is not None:
             credit = self._window(call_id, intake.allowance.earn(size))
+            intake.empties -= not size
         return credit + self._window(0, self._allowance.earn(size))
 
     # What the peer sent.
@@ -290,6 +292,8 @@ class Session:
             return Status.RESOURCE_EXHAUSTED, f"the message is over the limit of {limit} bytes"
         if self._partial_bytes + size > PARTIAL_MESSAGES * limit:
             return Status.RESOURCE_EXHAUSTED, f"more than {PARTIAL_MESSAGES * limit} bytes of unfinished messages"
+        if intake.empties >= EMPTY_MESSAGES and not (size or more or intake.data or flags & END_STREAM):
+            return Status.RESOURCE_EXHAUSTED, f"more than {EMPTY_MESSAGES} empty messages wait"
         if not self._pool.takes(size):
             return Status.RESOURCE_EXHAUSTED, f"more than {self._pool.most} bytes of messages wait in this process"
         if size and (intake.allowance.left < 0 or self._allowance.left < 0):
@@ -299,6 +303,7 @@ class Session:
     def _complete(self, call_id: int, intake: Intake) -> None:
         """A message of a stream is there. What gave credit early counts again, until it is dealt with."""
         self._partial_bytes -= len(intake.data)
+        intake.empties += not intake.data
         self._events.append(MessageReceived(call_id, intake.take()))
         intake.allowance.due -= intake.early
         self._allowance.due -= intake.early

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError, Message
@@ -16,6 +16,8 @@ from recmesh.rpc import frames
 from recmesh.rpc.events import Event
 from recmesh.rpc.frames import HEADER, PREFACE, ProtocolError
 from recmesh.wire.v1 import wire_pb2 as wire
+
+T = TypeVar("T")
 
 RUN = 32  # bytes; so many alike are written once, with their number
 
@@ -103,9 +105,17 @@ def _meta(message: type[Message] | None, meta: bytes) -> str:
         return "malformed metadata"
 
 
-def written(chunks: Iterable[bytes]) -> list[dict[str, str]]:
+def written(chunks: Iterable[bytes]) -> list[dict[str, Any]]:
     """Bytes as a vector has them."""
-    return [{"hex": to_hex(chunk), "is": describe(chunk)} for chunk in chunks]
+    return [
+        {"hex": to_hex(chunk), "is": describe(chunk)} | ({"times": times} if times > 1 else {})
+        for chunk, times in in_a_row(chunks)
+    ]
+
+
+def in_a_row(things: Iterable[T]) -> Iterator[tuple[T, int]]:
+    """Each with how often it comes without another between."""
+    return ((thing, sum(1 for _ in alike)) for thing, alike in groupby(things))
 
 
 def event_of(event: Event) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from recmesh.rpc.memory import PROCESS
 from recmesh.testing import greeting, hello_frame
 from tests.rpc.vectors.ends import ClientProtocol, End, ServerProtocol
 from tests.rpc.vectors.processes import ClientProcess, ServerProcess
-from tests.rpc.vectors.reading import from_hex, pieces, split, written
+from tests.rpc.vectors.reading import from_hex, in_a_row, pieces, split, written
 
 HERE = Path(__file__).parent
 ENDS: dict[str, Callable[[Limits, int], End]] = {
@@ -77,18 +77,19 @@ def outcome(end: End, step: Step, cut: bool = False) -> Step:
     else:
         end.do(step["do"], step.get("with", {}))
     end.settle()
-    events, sent = list(end.events), written(split(bytes(end.sent)))
+    events = [each | ({"times": times} if times > 1 else {}) for each, times in in_a_row(end.events)]
+    sent = written(split(bytes(end.sent)))
     end.events.clear()
     end.sent.clear()
     return {"events": events, "send": sent} | ({"close": True} if end.closed else {})
 
 
-def _arrivals(chunks: list[dict[str, str]], cut: bool) -> Iterator[bytes]:
+def _arrivals(chunks: list[dict[str, Any]], cut: bool) -> Iterator[bytes]:
     if not cut:
-        yield b"".join(from_hex(each["hex"]) for each in chunks)
+        yield b"".join(from_hex(each["hex"]) * each.get("times", 1) for each in chunks)
         return
     for chunk in chunks:
-        for piece in pieces(chunk["hex"]):
+        for piece in list(pieces(chunk["hex"])) * chunk.get("times", 1):
             most = 1 if len(piece) < 1_000 else 997
             yield from (piece[start : start + most] for start in range(0, len(piece), most))
 

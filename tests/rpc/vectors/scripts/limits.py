@@ -85,6 +85,17 @@ def unfinished_messages_together(at: Vector) -> None:
     at.receive(call_frame(19, "/a/B", b"whole"))
 
 
+@vector("server")
+def empty_messages_that_wait(at: Vector) -> None:
+    """They take no credit, so their number is bounded: 16,384 of a stream that nobody reads; one taken makes room."""
+    at.open()
+    at.receive(call_frame(1, "/a/B", kind=wire.CLIENT_STREAM, flags=0))
+    at.receive(*[message_frame(1, b"")] * 16_384)
+    at.do("took", call=1, size=0)
+    at.receive(message_frame(1, b""), message_frame(1, b"x"))
+    at.receive(message_frame(1, b""))
+
+
 @vector("server", process=100)
 def messages_of_all_connections(at: Vector) -> None:
     """What all connections of a process hold is bounded too; calls that need nothing of that go on."""
