@@ -7,14 +7,14 @@ with Client("127.0.0.1:7000") as client:
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from recmesh.client import core
 from recmesh.client.gateways import connecting
-from recmesh.rpc.blocking import Clock, Endpoint, run
+from recmesh.rpc.blocking import Clock, Endpoint, each, run
 from recmesh.rpc.tls import Tls
 
 P = ParamSpec("P")
@@ -31,6 +31,16 @@ def _awaited(
     return call
 
 
+def _iterated(
+    method: Callable[Concatenate[core.Client, P], AsyncIterator[R]],
+) -> Callable[Concatenate[Client, P], Iterator[R]]:
+    @wraps(method)
+    def call(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        return each(method(self._core, *args, **kwargs))
+
+    return call
+
+
 class Client:
     """The mesh behind one gateway, or several of which each call takes one; "host:port", "unix:/path".
 
@@ -43,6 +53,7 @@ class Client:
         self._core = core.Client(gateways, connect, Clock(), random.Random(), timeout=timeout, tenant=tenant)
 
     recommend = _awaited(core.Client.recommend)
+    watch = _iterated(core.Client.watch)
     similar = _awaited(core.Client.similar)
     search = _awaited(core.Client.search)
     record = _awaited(core.Client.record)

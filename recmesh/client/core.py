@@ -6,20 +6,22 @@ The methods are coroutines that await only a Channel; `aio`, `tx` and `blocking`
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 
 from recmesh.client import convert, values
 from recmesh.client.gateways import Gateway, Gateways
-from recmesh.rpc import Channel, Clock, Context
+from recmesh.rpc import Channel, Clock, Context, RpcError, Status
 from recmesh.v1 import recommender_pb2 as pb
 from recmesh.v1.recommender_rpc import RecommenderStub
 
 T = TypeVar("T")
 
 TIMEOUT: Final = 2.0  # seconds a call; what the gateway allows itself where a caller says nothing
+
+AGAIN_SECONDS: Final = 1.0  # before a watch that was lost is asked for again
 
 # What the gateway takes at once. More is sent in several calls, one after the other.
 EVENTS_A_CALL: Final = 1_000
@@ -91,6 +93,48 @@ class Client:
                 tenant=self._tenant,
             )
         return convert.recommendations(await self._stub.recommend(request, self._context(timeout)))
+
+    async def watch(
+        self,
+        user_id: str,
+        *,
+        count: int = 10,
+        filter: str = "",  # noqa: A002  the name of the field
+        exclude: str | Iterable[str] = (),
+        exclude_seen: bool = True,
+        query: str = "",
+        diversity: float = 0.0,
+        explain: bool = False,
+    ) -> AsyncIterator[values.Recommendations]:
+        """What `recommend` answers, and again whenever an event of the user changes it, until the loop is left.
+
+        A gateway that goes away is no end: after a pause another is asked, and what it answers comes if it is news.
+        """
+        with convert.request("watch"):
+            request = convert.message(
+                pb.RecommendRequest,
+                user_id=user_id,
+                count=convert.number("count", count),
+                filter=filter,
+                exclude_item_ids=convert.several("exclude", str, exclude),
+                exclude_seen=exclude_seen,
+                query_text=query,
+                diversity=diversity,
+                explain=explain,
+                tenant=self._tenant,
+            )
+        shown: list[str] | None = None
+        while True:
+            try:
+                async for reply in self._stub.watch(pb.WatchRequest(request=request)):
+                    ids = [item.id for item in reply.items]
+                    if ids != shown:
+                        shown = ids
+                        yield convert.recommendations(reply)
+            except RpcError as error:
+                if shown is None or error.status is not Status.UNAVAILABLE:
+                    raise
+            await self._clock.sleep(AGAIN_SECONDS)
 
     async def similar(
         self,

@@ -1,4 +1,4 @@
-"""Client for Twisted: its methods return Deferreds, which coroutines may await.
+"""Client for Twisted: its methods return Deferreds, which coroutines may await; `watch` is for `async for`.
 
 client = Client("127.0.0.1:7000")
 client.recommend("42", count=10).addCallback(lambda answer: ...)
@@ -7,7 +7,7 @@ client.recommend("42", count=10).addCallback(lambda answer: ...)
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial, wraps
 from inspect import signature
 from types import TracebackType
@@ -39,6 +39,16 @@ def _deferred(
     return call
 
 
+def _iterated(
+    method: Callable[Concatenate[core.Client, P], AsyncIterator[R]],
+) -> Callable[Concatenate[Client, P], AsyncIterator[R]]:
+    @wraps(method)
+    def call(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
+        return method(self._core, *args, **kwargs)
+
+    return call
+
+
 def _installed() -> IReactorTime:
     from twisted.internet import reactor  # importing it installs one: not before a client asks for it
 
@@ -65,6 +75,7 @@ class Client:
         self._core = core.Client(gateways, connect, Clock(using), random.Random(), timeout=timeout, tenant=tenant)
 
     recommend = _deferred(core.Client.recommend)
+    watch = _iterated(core.Client.watch)
     similar = _deferred(core.Client.similar)
     search = _deferred(core.Client.search)
     record = _deferred(core.Client.record)

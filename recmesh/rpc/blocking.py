@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -16,8 +16,7 @@ from google.protobuf.message import Message
 
 from recmesh.rpc.address import split_address, unix_path
 from recmesh.rpc.blocking_line import Exchange, Line, Outcome
-from recmesh.rpc.call import ENDED, Call, Rep
-from recmesh.rpc.channel import Stream
+from recmesh.rpc.call import ENDED, Call
 from recmesh.rpc.clock import Gate
 from recmesh.rpc.endpoint import CONNECT_TIMEOUT
 from recmesh.rpc.events import StatusReceived
@@ -44,17 +43,23 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError(f"{work!r} waits for an event loop, and here is none")
 
 
-def each(stream: Stream[Rep]) -> Iterator[Rep]:
-    """The replies of a stream; leaving the loop cancels the call."""
+def each(stream: AsyncIterator[T]) -> Iterator[T]:
+    """What an async iterator gives that awaits nothing but what is in this module; leaving the loop closes it."""
     try:
         while True:
             try:
-                reply = run(stream.__anext__())
+                reply = run(_next(stream))
             except StopAsyncIteration:
                 return
             yield reply
     finally:
-        run(stream.aclose())
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            run(close())
+
+
+async def _next(stream: AsyncIterator[T]) -> T:
+    return await stream.__anext__()
 
 
 class Clock:

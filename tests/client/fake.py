@@ -40,6 +40,7 @@ class FakeGateway(RecommenderBase):
 
     def __init__(self) -> None:
         self.requests: list[Message] = []
+        self.watched: deque[list[str]] = deque()  # by watch, whose pages it gives; "away": the gateway is lost
 
     async def recommend(self, request: pb.RecommendRequest, context: Context) -> pb.RecommendResponse:
         self.requests.append(request)
@@ -56,7 +57,14 @@ class FakeGateway(RecommenderBase):
         return reply
 
     async def watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.RecommendResponse]:
-        yield await self.recommend(request.request, context)
+        for user_id in self.watched.popleft() if self.watched else ():
+            if user_id == "away":
+                raise lost()
+            request.request.user_id = user_id
+            page = await self.recommend(request.request, context)
+            if user_id == "nobody":
+                del page.items[1:]
+            yield page
 
     async def similar_items(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:
         self.requests.append(request)
@@ -172,6 +180,8 @@ class FakeEndpoint:
             raise self.failures.popleft()
         handlers = Handlers()
         self.gateway.register(handlers)
+        if call.streams:
+            return await handlers(call)
         request = handlers.decode(call.method.path, call.method.kind, call.request.SerializeToString(), call.context)
         reply: Message = call.method.reply.FromString((await handlers(request)).SerializeToString())
         return reply

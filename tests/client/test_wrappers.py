@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import subprocess
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from types import ModuleType
 from typing import Any, assert_type
 
@@ -57,7 +57,7 @@ def calls(client: type) -> dict[str, inspect.Signature]:
 def test_every_client_has_the_same_calls(module: ModuleType) -> None:
     expected = {name: list(signature.parameters.values()) for name, signature in calls(core.Client).items()}
     assert {name: list(each.parameters.values()) for name, each in calls(module.Client).items()} == expected
-    assert len(expected) == 10
+    assert len(expected) == 11
 
 
 def test_the_signatures_say_what_comes_back() -> None:
@@ -84,6 +84,7 @@ def test_blocking_gives_results() -> None:
         assert_type(client.history("42"), UserHistory)
         assert_type(client.status(), MeshStatus)
         assert client.recommend("42").items[0].id == "1214"
+        assert_type(client.watch("42"), Iterator[Recommendations])
 
 
 def test_asyncio_gives_coroutines() -> None:
@@ -97,6 +98,7 @@ def test_asyncio_gives_coroutines() -> None:
             assert_type(await client.delete_user("42"), UserDeleted)
             assert_type(await client.history("42"), UserHistory)
             assert_type(await client.status(), MeshStatus)
+            assert_type(client.watch("42"), AsyncIterator[Recommendations])
             return await assert_type(client.recommend("42"), Coroutine[Any, Any, Recommendations])
 
     assert asyncio.run(work()).items[0].id == "1214"
