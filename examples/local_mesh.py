@@ -69,8 +69,9 @@ class Running:
     def listen(self) -> None:
         """Keeps reading standard output, so that the pipe never fills."""
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.put(line)
+        with self.process.stdout as printed:
+            for line in printed:
+                self.lines.put(line)
         self.lines.put(None)
 
 

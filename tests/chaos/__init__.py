@@ -1,0 +1,1 @@
+"""Real processes under load, and what networks, kernels and operators do to them: `make chaos`."""

@@ -1,0 +1,60 @@
+"""C-01 and C-02: processes are killed, and restarted one after the other, under load."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.timeline import Timeline
+from recmesh.client import aio
+from tests.chaos.load import told, under_load
+from tests.chaos.mesh import GATEWAYS, SERVICES, ChaosMesh
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+
+
+@pytest.mark.parametrize("victim", [*SERVICES, *GATEWAYS])
+def test_c01_killing_any_one_process_fails_no_recommend(
+    mesh: ChaosMesh, victim: str, tell: Callable[[str], None]
+) -> None:
+    async def kill() -> None:
+        mesh.signal(victim, signal.SIGKILL)
+        await mesh.ends(victim)
+
+    async def scenario() -> Timeline:
+        await mesh.whole()
+        async with aio.Client(*mesh.gateways) as client:
+            seen = await under_load(client, strike=kill)
+        await mesh.start_again(victim)
+        return seen
+
+    seen = asyncio.run(scenario())
+    tell(told(f"C-01 SIGKILL {victim}", seen))
+    assert seen.failed == 0
+    # Of the events there is one store: without it answers are made from what the bundle knows of a user.
+    alone = ["feedback"] if victim.startswith("feedback") else []
+    assert seen.went_without("quality", *alone) == 0
+
+
+def test_c02_a_rolling_restart_of_every_process_fails_no_recommend(
+    mesh: ChaosMesh, tell: Callable[[str], None]
+) -> None:
+    async def restart_all() -> None:
+        for name in (*SERVICES, *GATEWAYS):
+            mesh.signal(name, signal.SIGTERM)
+            await mesh.ends(name)
+            await mesh.start_again(name)
+            await mesh.met(name, callers=1 if name in GATEWAYS else len(GATEWAYS))
+
+    async def scenario() -> Timeline:
+        await mesh.whole()
+        async with aio.Client(*mesh.gateways) as client:
+            return await under_load(client, strike=restart_all)
+
+    seen = asyncio.run(scenario())
+    tell(told("C-02 SIGTERM to each in turn", seen))
+    assert seen.failed == 0
+    assert seen.went_without("quality", "feedback") == 0
