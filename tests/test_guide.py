@@ -35,7 +35,7 @@ class GuideTest(TestCase):
         server = await listen(reactor, "127.0.0.1:0", handlers)
         self.addCleanup(lambda: Deferred.fromCoroutine(server.close()))
         programs = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
-        assert len(programs) == 7
+        assert len(programs) == 8
         for program in programs:
             ended = await deferToThread(outcome, program.replace("127.0.0.1:7000", server.address))
             assert ended == (0, ""), program

@@ -141,7 +141,8 @@ class ClientSession(Session):
         intake = self._open[call_id]
         if intake is not None and intake.many and not intake.started and not flags & (MORE | END_STREAM):
             size = len(payload)  # as most messages come, whole and within bounds
-            if 0 < size <= min(self._limits.max_message, intake.allowance.left) and self._allowance.left >= 0:
+            fits = 0 < size <= min(self._limits.max_message, intake.allowance.left) and self._allowance.left >= 0
+            if fits and self._pool.takes(size):
                 intake.allowance.left -= size
                 self._hold(size)
                 self._events.append(MessageReceived(call_id, payload))

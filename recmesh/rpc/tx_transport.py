@@ -100,7 +100,7 @@ class Outlet(outlet.Outlet):
             rest = rest[sent:]
             if not rest:
                 return
-            sent = self._socket.writeSomeData(rest)
+            sent = self._socket.writeSomeData(rest)  # type: ignore[arg-type] # it slices, and gives slices to the socket
         # What is left goes the usual way; so does an error, which Twisted meets again and reports.
         self._transport.write(bytes(rest))
         self._transport.registerProducer(self, False)  # calls resumeProducing at once, too early to mean anything

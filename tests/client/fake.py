@@ -57,7 +57,7 @@ class FakeGateway(RecommenderBase):
         return reply
 
     async def watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.RecommendResponse]:
-        for user_id in self.watched.popleft() if self.watched else ():
+        for user_id in self.watched.popleft() if self.watched else ("42",):
             if user_id == "away":
                 raise lost()
             request.request.user_id = user_id
