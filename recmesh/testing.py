@@ -106,11 +106,15 @@ class MemoryTransport:
     """Keeps what a connection writes until the test takes it."""
 
     def __init__(self) -> None:
+        self.most = 1 << 30  # bytes that it has room for; a test lowers it to be a socket that takes little
         self.written = bytearray()
         self.closed = False  # after what was written
         self.aborted = False
-        self.room = 1 << 30  # lowered by a test to be a socket that takes no more; `on_room` when it does again
         self.on_room: Callable[[], object] = lambda: None
+
+    @property
+    def room(self) -> int:
+        return max(0, self.most - len(self.written))
 
     def write(self, data: bytes) -> None:
         if not self.closed and not self.aborted:
@@ -127,6 +131,11 @@ class MemoryTransport:
         data = bytes(self.written)
         self.written.clear()
         return data
+
+    def take_more(self) -> None:
+        """Lets what waits for room be written."""
+        if not self.closed and not self.aborted:
+            self.on_room()
 
 
 class Loop:
@@ -163,10 +172,14 @@ class Wire:
     def move(self) -> None:
         """Carries bytes both ways until none are left, then the end of the connection if an end has closed."""
         while self.up.written or self.down.written:
-            self._carry(self.up, self.server, self.down)
-            self._carry(self.down, self.client, self.up)
+            self.hop()
         if any(each.closed or each.aborted for each in (self.up, self.down)):
             self.cut("closed")
+
+    def hop(self) -> None:
+        """Carries what is written to the server, and then what is written to the client."""
+        self._carry(self.up, self.server, self.down)
+        self._carry(self.down, self.client, self.up)
 
     def cut(self, reason: str = "cut") -> None:
         """Ends the connection for both ends; bytes on their way are lost."""
@@ -180,6 +193,7 @@ class Wire:
         data = source.take()
         if data and not back.closed and not back.aborted:
             to.data_received(data)
+        source.take_more()
 
     def leaving(self, connection: ClientConnection) -> None:
         """As the owner of the client connection: it takes no more calls."""

@@ -168,6 +168,7 @@ class Connection(abc.ABC):
         self.ended = True
         self._watch.stop()
         self._why_ended = self._why_ended or ours
+        self._session.broken = True  # it takes no calls any more
         self._session.release()
         self._on_end(self._why_ended or reason)
 

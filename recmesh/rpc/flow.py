@@ -163,6 +163,11 @@ class Flow:
             self._ending.pop(call_id, None)
             self._leave_turns(call_id)
 
+    def clear(self) -> None:
+        """Nothing can be sent any more."""
+        for call_id in list(self._lanes):
+            self.drop(call_id)
+
     def pull(self, most: int) -> bytes:
         """Frames that may leave, until they are `most` bytes of payload or a little more."""
         out: list[bytes] = []

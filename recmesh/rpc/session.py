@@ -133,8 +133,9 @@ class Session:
 
     def release(self) -> None:
         """The connection has ended: what it holds counts no more."""
-        self._pool.held -= self._pooled + self._flow.held
-        self._pooled = self._flow.held = 0
+        self._flow.clear()
+        self._pool.held -= self._pooled
+        self._pooled = 0
         self._pool = self._flow.pool = Pool(0)
 
     def took(self, call_id: int, size: int) -> bytes:

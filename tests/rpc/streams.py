@@ -30,6 +30,7 @@ class Test:
         self.ended = 0
         self.fail_after = -1
         self.reads = True
+        self.discards = False
         self.piece = b"x" * 10_000
 
     async def count(self, request: Int32Value, context: Context) -> AsyncIterator[Int32Value]:
@@ -61,7 +62,7 @@ class Test:
             await self._pause()
             if self.reads:
                 async for each in requests:
-                    got.append(each.value)
+                    got.append(b"" if self.discards else each.value)
             self.got += got
             return BytesValue(value=b"".join(got))
         finally:

@@ -232,34 +232,34 @@ def test_a_window_that_never_opens_ends_at_the_deadline() -> None:
 
 
 def test_a_large_stream_does_not_starve_small_calls() -> None:
-    """Counted in frames: between any two frames of the stream that wait for the socket, a small call gets through."""
-    talk = Talk(server_limits=LARGE, client_limits=LARGE)
-    talk.wire.up.room = 0  # the socket takes nothing; what is written all the same goes before
-    streaming = begin(talk.stub.join(parts(b"x" * (8 << 20))))
-    small = [begin(talk.stub.reverse(b"ab")) for _ in range(20)]
-    waiting = frames_of(bytes(talk.wire.up.written))
-    assert [kind for kind, _, call_id, _, _ in waiting if call_id > 1] == [frames.CALL] * 20
-    assert sum(len(payload) for _, _, call_id, _, payload in waiting if call_id == 1) <= 65_536
-    talk.wire.move()
-    assert all(each.result() == b"ba" for each in small) and not streaming.done
-    talk.wire.up.room = 1 << 30
-    talk.wire.up.on_room()
-    talk.wire.move()
-    assert len(streaming.result()) == 8 << 20
+    """Counted in frames: a small call that comes while 64 MiB wait for the socket stands behind no frame of theirs that
+    has not left."""
+    talk, room = Talk(), 64 << 10
+    talk.wire.up.most = room
+    talk.test.discards = True
+    streaming = begin(talk.stub.join(parts(*[b"x" * (1 << 20)] * 64)))
+    small = []
+    while not streaming.done:
+        small.append(begin(talk.stub.reverse(b"s" * 64)))
+        waiting = frames_of(bytes(talk.wire.up.written))
+        assert waiting[-1][0] == frames.CALL  # right behind what the socket has room for
+        assert sum(len(payload) for _, _, call_id, _, payload in waiting if call_id == 1) <= 2 * room
+        talk.wire.hop()
+    assert all(each.result() == b"s" * 64 for each in small) and len(small) > 500
+    assert talk.idle()
 
 
 def test_messages_of_several_calls_take_turns_four_at_a_time() -> None:
     talk = Talk()
-    talk.wire.up.room = 0
+    talk.wire.up.most = 0
     for _ in range(6):
         begin(talk.stub.reverse(b"x" * 200_000))
     talk.wire.up.take()
-    talk.wire.up.room = 1 << 30
-    talk.wire.up.on_room()
-    order = [call_id for _, flags, call_id, _, _ in frames_of(bytes(talk.wire.up.written))]
-    assert order[:8] == [1, 3, 5, 7] * 2 and order.index(9) > order.index(1)
-    ends = [call_id for _, flags, call_id, _, _ in frames_of(bytes(talk.wire.up.written)) if not flags & MORE]
-    assert ends[:4] == [1, 3, 5, 7]
+    talk.wire.up.most = 1 << 30
+    talk.wire.up.take_more()
+    sent = frames_of(bytes(talk.wire.up.written))
+    assert [call_id for _, _, call_id, _, _ in sent][:8] == [1, 3, 5, 7] * 2
+    assert [call_id for _, flags, call_id, _, _ in sent if not flags & MORE] == [1, 3, 5, 7, 9, 11]
 
 
 # Cancel, deadline, and the end of the connection.
