@@ -54,14 +54,18 @@ class Console:
         whole = self._clock() - self._begun
         for line in table(("stage", "seconds"), [*self._stages_that_took(whole), ("whole run", f"{whole:.1f}")]):
             self.say(line)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
-        self.say(f"at most {peak / 2**20:,.0f} MiB of memory")
+        self.say(f"at most {peak_mib():,.0f} MiB of memory")
 
     def _stages_that_took(self, whole: float) -> Iterator[tuple[str, str]]:
         """Those of at least a hundredth of the whole; the others would only hide them."""
         for name, spent in self.seconds.items():
             if spent >= 0.01 * whole:
                 yield name, f"{spent:.1f}"
+
+
+def peak_mib() -> float:
+    """The most memory the process held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT / 2**20
 
 
 class _Bar:

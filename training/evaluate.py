@@ -1,4 +1,4 @@
-"""Measures each model and their blend: fitted on one part of the data, asked for the other.
+"""Measures models: each is asked for the same users, and its lists are compared with what was held out.
 
 Every ranking goes over the whole catalogue without what the user already has. Figures are means over the users with
 something to find; `coverage` is the share of the catalogue that is in anybody's list.
@@ -6,88 +6,173 @@ something to find; `coverage` is the share of the catalogue that is in anybody's
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Final
 
-from models.data import History, Int32
-from models.histories import Histories
-from training.console import table
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from models.data import Float64, History, Int32, Interactions, ItemInfo
+from models.histories import Histories, add_histories
+from models.writer import Parts
+from training.beyond import Learnt
+from training.console import peak_mib
 from training.errors import DatasetError
-from training.fit import FitConfig, Recommend, fit_models
-from training.metrics import METRICS, measure, padded
+from training.findings import MAIN, Cost, Evaluation, Result
+from training.fit import FitConfig, Recommend, fit_models, tidy
+from training.metrics import NO_ITEM, PER_USER, measure, padded, per_user
 from training.preprocessing import Prepared
 from training.progress import Progress, Stage
-from training.splits import PROTOCOLS, targets
+from training.protocols import Cut, cut
+from training.segments import SegmentFigure, figures, segments
+from training.significance import differences, intervals
+from training.splits import Split, targets
+from training.stopwatch import Stopwatch
 
-CUTOFFS = (10, 20)
-ONE_EVENT_SHARE = 1e-9  # of any user's events: the cut takes at least one
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One figure."""
-
-    model: str
-    metric: str
-    k: int
-    value: float
+CUTOFFS: Final = (10, 20)
+ONE_EVENT_SHARE: Final = 1e-9  # of any user's events: the cut takes at least one
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What a protocol says of the models on a dataset."""
+class Plan:
+    """How to measure."""
 
-    dataset: str
-    protocol: str
-    train_events: int
-    test_events: int
-    users: int  # who were asked for
-    items: int
-    results: Sequence[Result]
+    cut: Cut = field(default_factory=Cut)
+    cutoffs: Sequence[int] = CUTOFFS
+    most_users: int = 0  # to ask for, drawn where there are more; 0: all
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "dataset": self.dataset,
-            "protocol": self.protocol,
-            "train_events": self.train_events,
-            "test_events": self.test_events,
-            "users": self.users,
-            "items": self.items,
-            "results": [
-                {"model": one.model, "metric": one.metric, "k": one.k, "value": one.value} for one in self.results
-            ],
-        }
-
-    def lines(self) -> Iterator[str]:
-        """A table for each cut-off, a row for each model."""
-        values = {(one.model, one.metric, one.k): one.value for one in self.results}
-        models = list(dict.fromkeys(one.model for one in self.results))
-        for k in CUTOFFS:
-            header = ("model", *(f"{metric}@{k}" for metric in METRICS))
-            yield from table(
-                header, [(model, *(f"{values[model, metric, k]:.4f}" for metric in METRICS)) for model in models]
-            )
-            yield ""
+    def __post_init__(self) -> None:
+        if not self.cutoffs or min(self.cutoffs) < 1 or self.most_users < 0:
+            raise ValueError("cut-offs are 1 or more, users 0 or more")
 
 
-def evaluate(dataset: str, prepared: Prepared, protocol: str, config: FitConfig, progress: Progress) -> Evaluation:
-    split = PROTOCOLS[protocol](prepared.interactions)
-    wanted = targets(split)
-    if not wanted:
-        raise DatasetError(f"{dataset}: the protocol {protocol} leaves no user with something to find; choose another")
-    models = fit_models(split.train, prepared.items, tuned_alike(config, protocol), progress)
-    known = Histories(models.parts)
-    histories = [known.of(split.train.user_ids[user]) for user in wanted]
-    numbers = {id_: number for number, id_ in enumerate(split.train.item_ids)}
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Something that recommends, and how long it took to fit."""
+
+    recommend: Recommend
+    fit_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The users who are asked for: what is told of them, and what they are to be told."""
+
+    histories: Sequence[History | None]
+    relevant: Sequence[Int32]
+    lengths: NDArray[np.int64]  # of what is known of each
+    had: Float64  # how many users took what each had, in the mean
+    numbers: Mapping[str, int]  # of every item
+
+    @classmethod
+    def of(cls, split: Split, items: Sequence[ItemInfo], learnt: Learnt, plan: Plan) -> Asked:
+        wanted = targets(split)
+        users = sorted(wanted)
+        if plan.most_users and len(users) > plan.most_users:
+            rng = np.random.default_rng(plan.cut.seed)
+            users = sorted(rng.choice(users, plan.most_users, replace=False).tolist())
+        told = histories_of(split.known, items)
+        lengths = np.bincount(split.known.users, minlength=len(split.known.user_ids))
+        takers = np.bincount(split.known.users, learnt.takers[split.known.items], minlength=len(lengths))
+        return cls(
+            [told.of(split.known.user_ids[user]) for user in users],
+            [wanted[user] for user in users],
+            lengths[users],
+            (takers / np.maximum(lengths, 1))[users],
+            {id_: number for number, id_ in enumerate(split.known.item_ids)},
+        )
+
+
+def histories_of(known: Interactions, items: Sequence[ItemInfo]) -> Histories:
+    """As a bundle would have them."""
+    data, _ = tidy(known, items)
+    parts = Parts({})
+    parts.tables["users"] = pa.table({"id": pa.array(list(data.user_ids), pa.string())})
+    parts.tables["items"] = pa.table({"id": pa.array(list(data.item_ids), pa.string())})
+    add_histories(parts, data)
+    return Histories(parts)
+
+
+def evaluate(
+    dataset: str, prepared: Prepared, plan: Plan, config: FitConfig, progress: Progress, split: Split | None = None
+) -> Evaluation:
+    """Fits every model on what the protocol leaves to learn from, and measures them; `split`: a cut made already."""
+    split = split or cut(prepared.interactions, plan.cut)
+    return compare(dataset, prepared, plan, split, fitted(prepared, plan, split, config, progress), progress)
+
+
+def fitted(
+    prepared: Prepared, plan: Plan, split: Split, config: FitConfig, progress: Progress
+) -> Mapping[str, Contender]:
+    """Every model a fit gives."""
+    _something_to_find("the data", plan, split)
+    watch = Stopwatch(progress)
+    models = fit_models(split.train, prepared.items, tuned_alike(config, plan.cut.protocol), watch)
+    return {name: Contender(ask, watch.fitting(name)) for name, ask in models.scorers().items()}
+
+
+def compare(
+    dataset: str,
+    prepared: Prepared,
+    plan: Plan,
+    split: Split,
+    contenders: Mapping[str, Contender],
+    progress: Progress,
+) -> Evaluation:
+    """The last of the contenders is tested against each other one."""
+    _something_to_find(dataset, plan, split)
+    learnt = Learnt.of(split.train)
+    asked = Asked.of(split, prepared.items, learnt, plan)
+    parts = list(segments(asked.lengths, asked.relevant, learnt.takers))
     results: list[Result] = []
-    for model, recommend in models.scorers().items():
-        with progress.stage(f"ask {model}", len(histories)) as stage:
-            ranked = rankings(recommend, histories, numbers, stage)
-        for k in CUTOFFS:
-            found = measure(ranked, list(wanted.values()), len(numbers), k)
-            results.extend(Result(model, metric, k, found[metric]) for metric in METRICS)
-    return Evaluation(dataset, protocol, len(split.train), len(split.test), len(wanted), len(numbers), results)
+    costs: list[Cost] = []
+    of_segments: list[SegmentFigure] = []
+    main: dict[str, Float64] = {}
+    size, first = len(asked.numbers), plan.cutoffs[0]
+    for model, contender in contenders.items():
+        begun = time.monotonic()
+        with progress.stage(f"ask {model}", len(asked.histories)) as stage:
+            ranked = rankings(contender.recommend, asked.histories, asked.numbers, stage, max(plan.cutoffs))
+        costs.append(Cost(model, contender.fit_seconds, time.monotonic() - begun, peak_mib()))
+        results += _results(model, ranked, asked, learnt, plan)
+        main[model] = per_user(ranked, asked.relevant, size, first)[MAIN]
+        of_segments += [figures(part, model, ranked, size, first) for part in parts]
+    *others, reference = main
+    return Evaluation(
+        dataset,
+        str(plan.cut),
+        len(split.train),
+        len(split.test),
+        len(asked.histories),
+        size,
+        plan.cutoffs,
+        results,
+        differences(main, reference, others, np.random.default_rng(plan.cut.seed)),
+        of_segments,
+        costs,
+    )
+
+
+def _something_to_find(dataset: str, plan: Plan, split: Split) -> None:
+    if not targets(split):
+        raise DatasetError(
+            f"{dataset}: the protocol {plan.cut.protocol} leaves no user with something to find; choose another"
+        )
+
+
+def _results(model: str, ranked: Int32, asked: Asked, learnt: Learnt, plan: Plan) -> list[Result]:
+    found = []
+    for k in plan.cutoffs:
+        columns = per_user(ranked, asked.relevant, len(asked.numbers), k)
+        sure = intervals(np.stack(list(columns.values()), axis=1), np.random.default_rng(plan.cut.seed))
+        found += [Result(model, name, k, *asdict(one).values()) for name, one in zip(columns, sure, strict=True)]
+        whole = measure(ranked, asked.relevant, len(asked.numbers), k).items()
+        found += [Result(model, name, k, value) for name, value in whole if name not in PER_USER]
+        found += [Result(model, name, k, value) for name, value in learnt.measure(ranked, asked.had, k).items()]
+    return found
 
 
 def tuned_alike(config: FitConfig, protocol: str) -> FitConfig:
@@ -98,11 +183,15 @@ def tuned_alike(config: FitConfig, protocol: str) -> FitConfig:
 
 
 def rankings(
-    recommend: Recommend, histories: Sequence[History | None], numbers: Mapping[str, int], stage: Stage
+    recommend: Recommend,
+    histories: Sequence[History | None],
+    numbers: Mapping[str, int],
+    stage: Stage,
+    depth: int = max(CUTOFFS),
 ) -> Int32:
-    """For each history the numbers of the items it leads to, as many as the deepest cut-off needs."""
+    """For each history the numbers of the items it leads to; an item that has none takes a place and is not right."""
     lists = []
     for history in histories:
-        lists.append([numbers[item] for item in recommend(history, max(CUTOFFS))])
+        lists.append([numbers.get(item, NO_ITEM) for item in recommend(history, depth)])
         stage.advance()
-    return padded(lists, max(CUTOFFS))
+    return padded(lists, depth)

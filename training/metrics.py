@@ -8,14 +8,16 @@ and discount log2(place + 1); MRR looks at the first k places.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.data import Float64, Int32
 
-METRICS = ("precision", "recall", "map", "ndcg", "mrr", "hit_rate", "coverage")
-NO_ITEM = -1  # fills the places a short list leaves
+PER_USER: Final = ("precision", "recall", "map", "ndcg", "mrr", "hit_rate")  # means over the users
+METRICS: Final = (*PER_USER, "coverage")
+NO_ITEM: Final = -1  # fills the places a short list leaves
 
 
 def padded(lists: Sequence[Sequence[int] | Int32], k: int) -> Int32:
@@ -45,18 +47,23 @@ def measure(ranked: Int32, relevant: Sequence[Int32], catalogue: int, k: int) ->
     if not len(ranked):
         return dict.fromkeys(METRICS, 0.0)
     top = ranked[:, :k]
-    hit = hits(top, relevant, catalogue)
+    shown = np.unique(top[top != NO_ITEM])
+    by_user = {name: float(np.mean(values)) for name, values in per_user(top, relevant, catalogue, k).items()}
+    return by_user | {"coverage": len(shown) / catalogue}
+
+
+def per_user(ranked: Int32, relevant: Sequence[Int32], catalogue: int, k: int) -> Mapping[str, Float64]:
+    """Each of PER_USER at k, for every row."""
+    hit = hits(ranked[:, :k], relevant, catalogue)
     sizes = np.array([len(items) for items in relevant], dtype=np.int64)
-    by_user = {
+    return {
         "precision": hit.sum(axis=1) / k,
         "recall": hit.sum(axis=1) / sizes,
         "map": _average_precision(hit, sizes, k),
         "ndcg": _ndcg(hit, sizes, k),
         "mrr": np.where(hit.any(axis=1), 1.0 / (hit.argmax(axis=1) + 1.0), 0.0),
-        "hit_rate": hit.any(axis=1),
+        "hit_rate": hit.any(axis=1).astype(np.float64),
     }
-    shown = np.unique(top[top != NO_ITEM])
-    return {name: float(np.mean(values)) for name, values in by_user.items()} | {"coverage": len(shown) / catalogue}
 
 
 def _average_precision(hit: NDArray[np.bool_], sizes: NDArray[np.int64], k: int) -> Float64:

@@ -1,19 +1,18 @@
-"""Protocols: how interactions are cut into a part to learn from and a part to be measured on.
+"""Cuts of interactions into a part to learn from and a part to be measured on, in order of time.
 
 `temporal` cuts each user's own events: the latest fifth is held out. It keeps every user with two events
 measurable, also where people come once, act in one burst and never return. Its limit: users are cut at different
 moments, so what is learnt from one user may be younger than what is held out for another. It says how well
 the next steps of known users are told, not how well a model does on tomorrow's trends.
 
-`temporal-global` cuts all events at one moment, as a running system would meet them. Only users with events on
+`temporal_global` cuts all events at one moment, as a running system would meet them. Only users with events on
 both sides can be measured, which on bursty data leaves few: of the 610 users of ml-latest-small, 28.
 
-`leave-one-out` holds out each user's last event, the protocol of most papers on sequences.
+`leave_one_out` holds out each user's last event, the protocol of most papers on sequences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,10 +25,16 @@ HELD_OUT_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Two parts of the same interactions; both keep the numbering of users and items of the whole."""
+    """Parts of the same interactions; all keep the numbering of users and items of the whole."""
 
     train: Interactions
     test: Interactions
+    shown: Interactions | None = None  # what is told of the users who are asked for; None: the same as `train`
+
+    @property
+    def known(self) -> Interactions:
+        """What a question may tell of a user."""
+        return self.train if self.shown is None else self.shown
 
 
 def temporal(data: Interactions, share: float = HELD_OUT_SHARE) -> Split:
@@ -40,7 +45,7 @@ def temporal(data: Interactions, share: float = HELD_OUT_SHARE) -> Split:
     counts = np.bincount(data.users, minlength=len(data.user_ids))
     held_out = np.maximum(np.rint(counts * share).astype(np.int64), 1)
     held_out[counts < 2] = 0
-    return _cut(data, _places_from_the_end(data.users, counts) < held_out[data.users])
+    return _cut(data, places_from_the_end(data.users, counts) < held_out[data.users])
 
 
 def temporal_global(data: Interactions, share: float = HELD_OUT_SHARE) -> Split:
@@ -53,45 +58,39 @@ def temporal_global(data: Interactions, share: float = HELD_OUT_SHARE) -> Split:
 def leave_one_out(data: Interactions) -> Split:
     """Each user's last event; a user's only event stays in training."""
     counts = np.bincount(data.users, minlength=len(data.user_ids))
-    return _cut(data, (_places_from_the_end(data.users, counts) == 0) & (counts[data.users] > 1))
-
-
-PROTOCOLS: Mapping[str, Callable[[Interactions], Split]] = {
-    "temporal": temporal,
-    "temporal-global": temporal_global,
-    "leave-one-out": leave_one_out,
-}
+    return _cut(data, (places_from_the_end(data.users, counts) == 0) & (counts[data.users] > 1))
 
 
 def targets(split: Split) -> dict[int, Int32]:
     """For each user number with something to find: the items to find, ascending.
 
-    Those are the held-out items the user took to (weight above zero) and has not in the training part: what is
-    known already is left out of every ranking. Users without training events are not asked for.
+    Those are the held-out items the user took to (weight above zero) and is not known to have: what is known already
+    is left out of every ranking. Users of whom nothing is known are not asked for.
     """
-    known = np.zeros(len(split.train.user_ids), dtype=bool)
-    known[split.train.users] = True
-    size = max(len(split.train.item_ids), 1)
+    known = np.zeros(len(split.known.user_ids), dtype=bool)
+    known[split.known.users] = True
+    size = max(len(split.known.item_ids), 1)
     wanted = (split.test.weights > 0) & known[split.test.users]
     pairs = np.setdiff1d(
         split.test.users[wanted].astype(np.int64) * size + split.test.items[wanted],
-        split.train.users.astype(np.int64) * size + split.train.items,
+        split.known.users.astype(np.int64) * size + split.known.items,
     )
     users, starts = np.unique(pairs // size, return_index=True)
     columns = (pairs % size).astype(np.int32)
     return dict(zip(users.tolist(), np.split(columns, starts[1:]), strict=False))
 
 
-def _places_from_the_end(users: Int32, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def places_from_the_end(users: Int32, counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each row its distance to the last row of its user; rows are ordered by user, then time."""
     return np.cumsum(counts)[users] - 1 - np.arange(len(users))
 
 
 def _cut(data: Interactions, held_out: NDArray[np.bool_]) -> Split:
-    return Split(_rows(data, ~held_out), _rows(data, held_out))
+    return Split(rows(data, ~held_out), rows(data, held_out))
 
 
-def _rows(data: Interactions, chosen: NDArray[np.bool_]) -> Interactions:
+def rows(data: Interactions, chosen: NDArray[np.bool_]) -> Interactions:
+    """Only the chosen rows; the numbering stays."""
     return replace(
         data,
         users=data.users[chosen],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.planted import write_planted
-from training import commands
+from training import inputs
 from training.commands import main
 
 
@@ -121,6 +121,6 @@ def test_an_interruption(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "prepare", interrupt)
+    monkeypatch.setattr(inputs, "prepare", interrupt)
     code, _, err = run("evaluate", dataset)
     assert (code, errors(err)) == (130, ["interrupted"])

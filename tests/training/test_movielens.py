@@ -10,7 +10,7 @@ from models.data import ItemInfo
 from models.ials import IalsConfig
 from training.datasets.reader import read_dataset
 from training.datasets.rejects import Rejects
-from training.evaluate import evaluate
+from training.evaluate import Plan, evaluate
 from training.fit import FitConfig
 from training.preprocessing import Prepared, PreprocessingConfig, prepare
 from training.progress import SilentProgress
@@ -64,7 +64,7 @@ def test_the_blend_is_above_popularity_and_item_knn(tmp_path: Path) -> None:
     """On the films with 30 ratings or more, and with short factors, for time; the whole is in docs/data.md."""
     popular = prepared(tmp_path, PreprocessingConfig(min_item_events=30))
     config = FitConfig(ials=IalsConfig(dimension=16), blend=BlendConfig(questions=200))
-    found = evaluate("films", popular, "temporal", config, SilentProgress())
+    found = evaluate("films", popular, Plan(), config, SilentProgress())
     ndcg = {one.model: one.value for one in found.results if (one.metric, one.k) == ("ndcg", 10)}
     assert ndcg["blend"] > 1.1 * ndcg["itemknn"]
     assert ndcg["blend"] > 1.5 * ndcg["popularity"]

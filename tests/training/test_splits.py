@@ -1,12 +1,11 @@
-"""Splits: what is held out under each protocol, and what counts as found."""
+"""Cuts in order of time: what is held out, and what counts as found."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from models.data import Interactions
-from training.splits import PROTOCOLS, Split, leave_one_out, targets, temporal, temporal_global
+from training.splits import Split, leave_one_out, targets, temporal, temporal_global
 
 
 def interactions(*rows: tuple[int, int, float, float], users: int = 3, items: int = 12) -> Interactions:
@@ -55,20 +54,6 @@ def test_a_global_cut_is_one_moment_for_everybody() -> None:
 
 def test_leave_one_out_holds_out_the_last_event() -> None:
     assert held_out(leave_one_out(TWO_USERS)) == [(0, 9), (2, 2)]
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_nothing_is_lost_and_numbering_stays(protocol: str) -> None:
-    split = PROTOCOLS[protocol](TWO_USERS)
-    assert len(split.train) + len(split.test) == len(TWO_USERS)
-    assert split.train.item_ids is split.test.item_ids is TWO_USERS.item_ids
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_no_events_give_two_empty_parts(protocol: str) -> None:
-    split = PROTOCOLS[protocol](interactions())
-    assert len(split.train) == len(split.test) == 0
-    assert targets(split) == {}
 
 
 def test_targets_are_liked_items_the_user_has_not_yet() -> None:
