@@ -33,9 +33,8 @@ def may_repeat(method: Method[Any, Any], error: RpcError) -> bool:
     if error.pushback_ms is not None and error.pushback_ms < 0:
         return False
     match error.status:
-        case Status.UNAVAILABLE:
-            return error.processed in UNTOUCHED or (method.idempotent and error.processed != Processed.YES)
-        case Status.DEADLINE_EXCEEDED:
+        # Also what a handler answered: one replica that lacks something is no reason for a caller to go without.
+        case Status.UNAVAILABLE | Status.DEADLINE_EXCEEDED:
             return error.processed in UNTOUCHED or method.idempotent
         case Status.RESOURCE_EXHAUSTED:
             return method.idempotent and error.pushback_ms is not None

@@ -47,8 +47,11 @@ def test_what_may_have_run_is_repeated_only_where_that_is_safe(error: RpcError) 
     assert not may_repeat(UNSAFE, error)
 
 
-def test_what_a_handler_answered_is_not_repeated() -> None:
-    assert not may_repeat(READING, RpcError(Status.UNAVAILABLE, processed=Processed.YES))
+def test_of_what_a_handler_answered_only_that_it_is_unavailable_is_repeated() -> None:
+    assert may_repeat(READING, RpcError(Status.UNAVAILABLE, processed=Processed.YES))
+    assert may_repeat(IDEMPOTENT, RpcError(Status.UNAVAILABLE, processed=Processed.YES))
+    assert not may_repeat(UNSAFE, RpcError(Status.UNAVAILABLE, processed=Processed.YES))
+    assert not may_repeat(READING, RpcError(Status.INTERNAL, processed=Processed.YES))
     assert not may_repeat(READING, RpcError(Status.RESOURCE_EXHAUSTED))
 
 
