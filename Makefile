@@ -7,7 +7,7 @@ MESH := .venv/mesh.stamp
 DEV := .venv/dev.stamp
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test up bench fuzz lint proto proto-check format lock clean help
+.PHONY: demo test simulation up bench bench-faults chaos fuzz lint proto proto-check format lock clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -22,8 +22,17 @@ up: $(MESH) ## the same mesh, kept running until Ctrl-C
 test: $(DEV) ## the whole test suite
 	$(BIN)/python -m pytest
 
+simulation: $(DEV) ## the policies against every fault, a thousand processes and an hour of virtual time
+	$(BIN)/python -m tests.simulation
+
 bench: $(DEV) ## the benchmarks, as JSON in benchmarks/results/
 	$(BIN)/python -m benchmarks
+
+bench-faults: $(DEV) .venv-faults/stamp ## faults of a replica, seen through recmesh and through Envoy, side by side
+	$(BIN)/python -m benchmarks.faults $(ARGS)
+
+chaos: $(DEV) ## break the processes and wires of a whole mesh under load; half an hour of a machine
+	$(BIN)/python -m pytest -m chaos tests/chaos
 
 fuzz: $(DEV) ## feed both ends of the wire with anything, for SECONDS=60
 	$(BIN)/python -m tests.rpc.fuzz --seconds $(or $(SECONDS),60)
@@ -52,7 +61,7 @@ lock: $(DEV) ## pin the newest versions pyproject.toml allows
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
 clean: ## forget the environments and everything generated
-	rm -rf .venv .venv-proto build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-proto .venv-faults build dist .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp is stale when a lock file is newer, and when the interpreter behind the environment is gone.
 ifneq ($(shell test -d .venv && ! .venv/bin/python -c '' 2>/dev/null && echo broken),)
@@ -84,4 +93,10 @@ $(DEV): $(MESH) requirements/dev.txt
 	$(need_python)
 	$(PYTHON) -m venv --clear .venv-proto
 	.venv-proto/bin/python $(PIP) --require-hashes -r requirements/proto.txt
+	@touch $@
+
+.venv-faults/stamp: requirements/faults.txt
+	$(need_python)
+	$(PYTHON) -m venv --clear .venv-faults
+	.venv-faults/bin/python $(PIP) --require-hashes -r requirements/faults.txt
 	@touch $@
