@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from google.protobuf.message import Message
 
 from recmesh.mesh.ejection import State
 from recmesh.mesh.replica import Replica
 from recmesh.rpc import Call, Origin, Processed, RpcError, Status
+
+MORE: Final = 4  # are drawn at most: were all of them failing, it would be for nothing
 
 
 class Picker(Protocol):
@@ -25,6 +27,9 @@ class Picker(Protocol):
 
 class LeastCost:
     """The one of lower cost of two taken by chance.
+
+    Where even that one has just failed, others are drawn: with a third of the endpoints gone at once, every ninth call
+    would meet two of them, long before any is ejected.
 
     One in slow start is often not considered, however little it would cost: a cost of ten times as much would keep it
     from every call while there is little traffic, and then let all of them come at once.
@@ -39,7 +44,14 @@ class LeastCost:
             return replicas[0]
         first = int(self._random() * count)
         second = int(self._random() * (count - 1))
-        one, other = replicas[first], replicas[second + (second >= first)]
+        found = self._better(replicas[first], replicas[second + (second >= first)], now)
+        for _ in range(MORE):
+            if not found.health.in_a_row:
+                break
+            found = self._better(found, replicas[int(self._random() * count)], now)
+        return found
+
+    def _better(self, one: Replica, other: Replica, now: float) -> Replica:
         if not one.available:
             one.pass_over()
             return other

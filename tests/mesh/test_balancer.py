@@ -38,6 +38,22 @@ def test_the_one_of_two_that_costs_less_is_taken() -> None:
     assert spread(balancer(slow, fast)) == {"slow": 300}
 
 
+def test_many_that_have_just_failed_are_hardly_met() -> None:
+    failing, well = [replica(f"failing {number}") for number in range(7)], [replica(f"{n}") for n in range(13)]
+    for each in failing:
+        each.latency.observe(1.0, 0.0)
+        each.health.failed("no answer", 0.0, 0.0)
+    went = spread(balancer(*failing, *well), 1_000)
+    assert sum(went[each.where.id] for each in failing) < 10  # of two drawn once, both would fail in every ninth case
+
+
+def test_one_that_has_failed_is_tried_again_once_its_cost_has_faded() -> None:
+    failed, other = replica("failed"), replica("other")
+    failed.health.failed("no answer", 0.0, 0.0)
+    other.latency.observe(0.1, 0.0)
+    assert spread(balancer(failed, other)) == {"failed": 300}
+
+
 def test_calls_in_flight_decide_where_no_latency_is_known() -> None:
     busy, free = replica("busy", never()), replica("free")
     Outcome(busy(search()))
