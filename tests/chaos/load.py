@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
@@ -84,4 +85,6 @@ def told(what: str, seen: Timeline, without: str = "quality") -> str:
         f"  p99 before {1000 * quantile(seen.before, 0.99):6.1f}  after {1000 * seen.p99_after(0):6.1f}"
         f"  from 2 s on {1000 * seen.p99_after(2):6.1f} ms  recovered in {seen.recovery():g} s"
     )
-    return "\n    ".join([line, *(f"{count} x {error}" for error, count in seen.failures.most_common(3))])
+    stages = Counter(stage for each in seen.samples for stage in each.lost)
+    went = [f"without {', '.join(f'{stage} {count}' for stage, count in stages.most_common())}"] if stages else []
+    return "\n    ".join([line, *went, *(f"{count} x {error}" for error, count in seen.failures.most_common(3))])

@@ -107,11 +107,18 @@ class ChaosMesh(LocalMesh):
             async with aio.Client(address) as client:
                 await until(partial(_is_whole, client), f"{address} to find every process well")
 
-    async def met(self, name: str, callers: int) -> None:
-        """Until a process that was started has as many connections."""
-        await until(
-            lambda: asyncio.to_thread(lambda: self.connections(name) >= callers), f"callers to return to {name}"
-        )
+    async def known_again(self, name: str) -> None:
+        """Until those who call a process that was started are connected to it."""
+        if name in GATEWAYS:
+
+            async def called() -> bool:
+                return await asyncio.to_thread(self.connections, name) > 0
+
+            await until(called, f"a client to return to {name}")
+            return
+        for gateway in self.gateways:
+            async with aio.Client(gateway) as client:
+                await until(partial(_is_connected, client, self.address(name)), f"{gateway} to return to {name}")
 
     def connections(self, name: str) -> int:
         return int(metric(self.address(name), "recmesh_server_connections"))
@@ -125,6 +132,15 @@ async def _is_whole(client: aio.Client) -> bool:
         return False
     every = [each for upstream in status.upstreams for each in upstream.endpoints]
     return all(each.state == "ready" and each.health == "healthy" and not each.problem for each in every)
+
+
+async def _is_connected(client: aio.Client, address: str) -> bool:
+    status = await client.status()
+    return any(
+        each.address == address and each.state == "ready"
+        for upstream in status.upstreams
+        for each in upstream.endpoints
+    )
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
