@@ -12,7 +12,7 @@ from models.histories import HALF_LIVES
 from models.itemknn import ItemKnnConfig
 from models.transitions import SHAPES, TransitionsConfig
 from tests.models.worlds import SMALL, interactions
-from training.choices import MARGIN, left_open, preferred
+from training.choices import left_open, looks_at_less, preferred
 from training.fit import fit_models
 from training.parts import FitConfig
 from training.progress import SilentProgress
@@ -66,6 +66,16 @@ def test_options_are_cut_to_what_is_open() -> None:
     assert left_open({"window": 5, "decay": 0.5}, options) == []
 
 
-@pytest.mark.parametrize(("qualities", "place"), [([0.2, 0.21, 0.1], 0), ([0.2, 0.1, 0.23], 2), ([0.0, 0.0], 0)])
-def test_another_way_of_asking_must_be_clearly_better(qualities: list[float], place: int) -> None:
-    assert preferred(qualities, MARGIN) == place
+@pytest.mark.parametrize(
+    ("qualities", "place"),
+    [([0.2, 0.1, 0.21], 0), ([0.2, 0.201, 0.21], 1), ([0.2, 0.1, 0.23], 2), ([0.0, 0.0, 0.0], 0)],
+)
+def test_looking_at_less_must_be_clearly_better(qualities: list[float], place: int) -> None:
+    assert preferred(qualities, [{"half_life": places} for places in (20.0, 0.0, 3.0)]) == place
+
+
+def test_what_looks_at_less() -> None:
+    first = {"last": 8, "last_decay": 0.85}
+    assert looks_at_less({"last": 8, "last_decay": 0.7}, first)
+    assert not looks_at_less({"last": 20, "last_decay": 0.95}, first)
+    assert looks_at_less({"half_life": 3.0}, {"half_life": 0.0}) and not looks_at_less({"beta": 0.1}, {"beta": 0.2})
