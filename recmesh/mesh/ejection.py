@@ -83,9 +83,12 @@ class Health:
     def succeeded(self, begin: float, now: float) -> None:
         if begin < self.since:
             return
+        recovers = self.failing
         self.in_a_row = 0
         if self.state is State.HEALTHY:
             self._successes.add(now)
+            if recovers:
+                self._group.on_spared()
         elif self.state is State.PROBATION:
             self._change(State.HEALTHY, now, "a probe succeeded")
 
@@ -154,7 +157,8 @@ class Ejection:
         self.on_change: Callable[[Health], None] = lambda health: None
         """Told of every change of state."""
         self.on_spared: Callable[[], None] = lambda: None
-        """Told of every failure that would have ejected one endpoint too many: it may be time to panic."""
+        """Told of every failure that would have ejected one endpoint too many, and of the success that ends them: it may
+        be time to panic, or to calm down."""
         self._rng = rng
 
     def admit(self, now: float) -> Health:

@@ -131,6 +131,21 @@ def test_e03_where_all_fail_ejections_are_ignored_and_calls_go_on(endpoints: int
     assert all(each.health.state is State.HEALTHY for each in crowd.endpoints.replicas)
 
 
+def test_panic_ends_with_the_first_success_of_who_was_spared() -> None:
+    """A replica errs at once and is ejected; the other, with all to do, is too late for a while. Calls that are not
+    repeated met the first until its next probe, long after the second answered again."""
+    crowd = Crowd(*named(2))
+    broken, busy = crowd.replica("host-0").health, crowd.replica("host-1").health
+    crowd.hosts["host-0"].latency, crowd.hosts["host-0"].fails = 0.0, BROKEN
+    fail(broken, 0.0)
+    fail(busy, 0.0)
+    assert crowd.endpoints.balancer.panic
+    crowd.calls_for(0.9, 100)
+    assert not crowd.endpoints.balancer.panic
+    assert crowd.outcomes["INTERNAL"] <= 2
+    assert crowd.log.lines[-1]["message"] == "ejections hold again"
+
+
 def test_where_connections_are_lost_as_well_those_that_answer_are_not_left_alone() -> None:
     crowd = Crowd(*named(4))
     fail(crowd.replica("host-0").health, 0.0)
