@@ -157,8 +157,8 @@ class Ejection:
         self.on_change: Callable[[Health], None] = lambda health: None
         """Told of every change of state."""
         self.on_spared: Callable[[], None] = lambda: None
-        """Told of every failure that would have ejected one endpoint too many, and of the success that ends them: it may
-        be time to panic, or to calm down."""
+        """Told of every failure that would have ejected one endpoint too many, and of the success that ends them: it
+        may be time to panic, or to calm down."""
         self._rng = rng
 
     def admit(self, now: float) -> Health:
