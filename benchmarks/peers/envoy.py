@@ -1,9 +1,10 @@
 """Envoy in front of replicas, as a careful operator would set it up for idempotent calls within one second.
 
-What differs from Envoy's defaults, all of it towards fewer errors: retries (default none), on another host, with
-a budget instead of three at once; outlier detection (default none) that looks each second instead of every ten; least
-request of two instead of round robin; active health checks each second. Attempts, their time and the pauses between
-them are those of recmesh's defaults. An ejection lasts Envoy's 30 s, which spares calls that find out if it is over.
+What differs from Envoy's defaults, all of it towards fewer errors: retries (default none), on another host, with a
+budget that lets all callers here retry at once (default three); outlier detection (default none) that looks each second
+instead of every ten; least request of two instead of round robin; active health checks each second. Attempts, their
+time and the pauses between them are those of recmesh's defaults. An ejection lasts Envoy's 30 s, which spares calls
+that find out if it is over.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ CLUSTER: Final[dict[str, Any]] = {
             {
                 "max_requests": 1024,
                 "max_pending_requests": 256,
-                "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 10},
+                "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 32},
             }
         ]
     },

@@ -21,7 +21,7 @@ from recmesh.ops.settings import ADMIN_OFFSET
 
 BASE_PORTS: Final = range(21_000, 26_000, 1_000)
 PROXY_PORT: Final = 600  # from the base on, past all others
-WAIT: Final = 60.0  # seconds for a condition, several times what it takes
+WAIT: Final = 150.0  # seconds for a condition; an endpoint that failed its probes is tried again after 90 at the latest
 LOOK: Final = 0.1  # seconds between two looks
 FAULTY: Final = ("embedding-0", "ranking-0", "retrieval-0-0")  # can be told to err; see faulty.py
 GATEWAYS: Final = ("gateway-0", "gateway-1")
