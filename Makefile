@@ -7,7 +7,7 @@ MESH := .venv/mesh.stamp
 DEV := .venv/dev.stamp
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test simulation up bench bench-faults chaos fuzz lint proto proto-check format lock clean help
+.PHONY: demo test simulation up bench quality bench-faults chaos fuzz lint proto proto-check format lock clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -33,6 +33,9 @@ bench-faults: $(DEV) .venv-faults/stamp ## faults of a replica, seen through rec
 
 chaos: $(DEV) ## break the processes and wires of a whole mesh under load; half an hour of a machine
 	$(BIN)/python -m pytest -m chaos tests/chaos
+
+quality: $(DEV) ## the quality table, as JSON; QUALITY_DATA=FOLDER for the data that does not ship
+	$(BIN)/python -m training quality
 
 fuzz: $(DEV) ## feed both ends of the wire with anything, for SECONDS=60
 	$(BIN)/python -m tests.rpc.fuzz --seconds $(or $(SECONDS),60)

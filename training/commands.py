@@ -11,10 +11,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from models.bundle import Bundle, BundleError, find_bundle
-from training.console import Console
+from training.console import Console, peak_mib
 from training.datasets.reader import dataset_name
 from training.datasets.rejects import Rejects
 from training.errors import DatasetError, SettingsError
@@ -24,7 +24,9 @@ from training.inputs import cleaned, read, reading_arguments, rejects_here, sett
 from training.inspection import describe
 from training.language import PARTS, measure_language
 from training.measuring import evaluate_arguments, learning_part, protocol_arguments
+from training.quality.command import quality_arguments, quality_command
 from training.recommend import MAX_COUNT, recommend_file
+from training.tune.command import tune_arguments, tune_command
 
 _BUNDLE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # it becomes the name of a directory
 
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str], out: TextIO, err: TextIO) -> int:
         console.complain(f"error: {error.filename or 'input or output'}: {error.strerror or error}")
         return 2
     except KeyboardInterrupt:
-        console.complain("interrupted" + (", the same command goes on from here" if given.run is fit_command else ""))
+        console.complain("interrupted" + (", the same command goes on from here" if given.run in GOES_ON else ""))
         return 130
     return 0
 
@@ -87,7 +89,13 @@ def language_command(given: argparse.Namespace, console: Console) -> None:
     console.summary()
     if given.json:
         figures = [asdict(one) for one in found.figures]
-        document = {"dataset": dataset.name, "seed": settings.fit.seed, "results": figures, "seconds": console.seconds}
+        document = {
+            "dataset": dataset.name,
+            "seed": settings.fit.seed,
+            "results": figures,
+            "seconds": console.seconds,
+            "peak_mb": peak_mib(),
+        }
         write_json(given.json, document, console)
 
 
@@ -130,6 +138,9 @@ def _parser() -> argparse.ArgumentParser:
     language.add_argument("--json", type=Path, metavar="FILE", help="write the figures for programs")
     language.set_defaults(run=language_command)
 
+    tune_arguments(commands.add_parser("tune", help="look for better settings, on validation alone"))
+    quality_arguments(commands.add_parser("quality", help="run the quality table, row by row"))
+
     recommend = commands.add_parser("recommend", help="answer for a file of users")
     recommend.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle, or a directory that holds some")
     recommend.add_argument("--users", type=Path, required=True, metavar="FILE", help="a user id a line")
@@ -141,3 +152,6 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("bundle", type=Path, metavar="BUNDLE")
     inspect.set_defaults(run=inspect_command)
     return parser
+
+
+GOES_ON: Final = (fit_command, quality_command, tune_command)  # where they were stopped

@@ -57,6 +57,8 @@ def unknown_key(key: str, known: Iterable[str], place: str) -> str:
 
 def _convert(kind: Any, value: Any, where: str) -> Any:
     """`value` as the annotation `kind` asks for; whole numbers serve as floats."""
+    if kind is Any:
+        return value
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return _convert(next(one for one in inner if one is not type(None)), value, where)

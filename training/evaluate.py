@@ -28,11 +28,12 @@ from training.preprocessing import Prepared
 from training.progress import Progress, Stage
 from training.protocols import Cut, cut
 from training.segments import SegmentFigure, figures, segments
-from training.significance import differences, intervals
+from training.significance import Difference, differences, intervals
 from training.splits import Split, targets
 from training.stopwatch import Stopwatch
 
 CUTOFFS: Final = (10, 20)
+BLEND: Final = "blend"
 ONE_EVENT_SHARE: Final = 1e-9  # of any user's events: the cut takes at least one
 
 
@@ -140,7 +141,6 @@ def compare(
         results += _results(model, ranked, asked, learnt, plan)
         main[model] = per_user(ranked, asked.relevant, size, first)[MAIN]
         of_segments += [figures(part, model, ranked, size, first) for part in parts]
-    *others, reference = main
     return Evaluation(
         dataset,
         str(plan.cut),
@@ -150,10 +150,21 @@ def compare(
         size,
         plan.cutoffs,
         results,
-        differences(main, reference, others, np.random.default_rng(plan.cut.seed)),
+        _compared(main, plan.cut.seed),
         of_segments,
         costs,
     )
+
+
+def _compared(main: Mapping[str, Float64], seed: int) -> list[Difference]:
+    """The last model against each other one, and the blend, where it is another, against each before it."""
+    models = list(main)
+    references = [name for name in models if name in (BLEND, models[-1])]
+    return [
+        one
+        for reference in references
+        for one in differences(main, reference, models[: models.index(reference)], np.random.default_rng(seed))
+    ]
 
 
 def _something_to_find(dataset: str, plan: Plan, split: Split) -> None:

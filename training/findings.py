@@ -49,7 +49,7 @@ class Evaluation:
     items: int
     cutoffs: Sequence[int]
     results: Sequence[Result]
-    differences: Sequence[Difference]  # of the last model against each other one, in MAIN
+    differences: Sequence[Difference]  # in MAIN; of the last model against each other one, and of the blend
     segments: Sequence[SegmentFigure]
     costs: Sequence[Cost]
 
@@ -59,6 +59,11 @@ class Evaluation:
     @property
     def models(self) -> list[str]:
         return list(dict.fromkeys(one.model for one in self.results))
+
+    @property
+    def of_last(self) -> list[Difference]:
+        """The last model against each other one."""
+        return [one for one in self.differences if one.of == self.models[-1]]
 
     @property
     def main(self) -> str:
@@ -94,7 +99,7 @@ class Evaluation:
         )
 
     def _sure(self) -> Iterator[str]:
-        against = {one.above: one for one in self.differences}
+        against = {one.above: one for one in self.of_last}
         rows = []
         for model in self.models:
             own = self.of(model, MAIN, self.cutoffs[0])

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def prepared_and_cut(
 
 def learning_part(
     given: argparse.Namespace, prepared: Prepared, settings: TrainingSettings
-) -> tuple[Prepared, Mapping[str, object]]:
+) -> tuple[Prepared, dict[str, Any]]:
     """What a protocol leaves to learn from, and what the manifest says of it."""
     whole = implicit(prepared) if given.implicit else prepared
     if given.protocol is None:

@@ -62,7 +62,7 @@ def _sections(found: Evaluation) -> Iterator[str]:
         f"Lines are {LEVEL:.0%} bootstrap intervals over users.",
         bars([_bar(found, model) for model in found.models], found.main),
     )
-    if found.differences:
+    if found.of_last:
         yield _section(
             f"{found.models[-1]} against each other model",
             f"Mean difference of {found.main} for the same users and its {LEVEL:.0%} interval; right of zero "
@@ -99,7 +99,7 @@ def _section(title: str, words: str, *inside: str) -> str:
 
 def _gains(found: Evaluation) -> str:
     """Those that are more than chance are marked."""
-    rows = [Bar(one.above, one.mean, one.low, one.high, one.p < 1 - LEVEL) for one in found.differences]
+    rows = [Bar(one.above, one.mean, one.low, one.high, one.p < 1 - LEVEL) for one in found.of_last]
     return gains(rows, f"{found.models[-1]} against each other model")
 
 
@@ -135,7 +135,7 @@ def _tested(found: Evaluation) -> str:
             (text, False)
             for text in (one.above, f"{one.mean:+.4f}", f"{one.low:+.4f}", f"{one.high:+.4f}", f"{one.p:.4f}")
         ]
-        for one in found.differences
+        for one in found.of_last
     ]
     return _table([f"{found.models[-1]} above", "by", "from", "to", "p"], rows, "")
 
