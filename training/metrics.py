@@ -1,8 +1,9 @@
 """How good ranked lists are: binary relevance, every user counts the same, a user without a list counts zero.
 
 Definitions follow the literature: precision divides by k, also where a list is shorter; recall divides by the number
-of relevant items; average precision divides by min(k, relevant), so that a perfect list scores 1; NDCG has gain 1
-and discount log2(place + 1); MRR looks at the first k places.
+of relevant items; average precision divides by min(k, relevant), so that a perfect list scores 1, and as `map_all` by
+the number of relevant items, as trec_eval and some published tables do; NDCG has gain 1 and discount log2(place + 1);
+MRR looks at the first k places.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.data import Float64, Int32
 
-PER_USER: Final = ("precision", "recall", "map", "ndcg", "mrr", "hit_rate")  # means over the users
+PER_USER: Final = ("precision", "recall", "map", "map_all", "ndcg", "mrr", "hit_rate")  # means over the users
 METRICS: Final = (*PER_USER, "coverage")
 NO_ITEM: Final = -1  # fills the places a short list leaves
 
@@ -59,17 +60,19 @@ def per_user(ranked: Int32, relevant: Sequence[Int32], catalogue: int, k: int) -
     return {
         "precision": hit.sum(axis=1) / k,
         "recall": hit.sum(axis=1) / sizes,
-        "map": _average_precision(hit, sizes, k),
+        "map": _precisions(hit) / np.minimum(sizes, k),
+        "map_all": _precisions(hit) / sizes,
         "ndcg": _ndcg(hit, sizes, k),
         "mrr": np.where(hit.any(axis=1), 1.0 / (hit.argmax(axis=1) + 1.0), 0.0),
         "hit_rate": hit.any(axis=1).astype(np.float64),
     }
 
 
-def _average_precision(hit: NDArray[np.bool_], sizes: NDArray[np.int64], k: int) -> Float64:
+def _precisions(hit: NDArray[np.bool_]) -> Float64:
+    """The sum of the precisions at every place that is right."""
     precisions = np.cumsum(hit, axis=1) / np.arange(1, hit.shape[1] + 1)
-    best: Float64 = (precisions * hit).sum(axis=1) / np.minimum(sizes, k)
-    return best
+    summed: Float64 = (precisions * hit).sum(axis=1)
+    return summed
 
 
 def _ndcg(hit: NDArray[np.bool_], sizes: NDArray[np.int64], k: int) -> Float64:

@@ -25,7 +25,7 @@ def test_one_user_by_hand() -> None:
     figures = measure(padded([[7, 1, 8, 2, 3]], 5), relevant([7, 8, 9]), CATALOGUE, 5)
     assert figures["precision"] == pytest.approx(2 / 5)
     assert figures["recall"] == pytest.approx(2 / 3)
-    assert figures["map"] == pytest.approx((1 / 1 + 2 / 3) / 3)
+    assert figures["map"] == figures["map_all"] == pytest.approx((1 / 1 + 2 / 3) / 3)
     assert figures["ndcg"] == pytest.approx((1 + 1 / 2) / (1 + 1 / math.log2(3) + 1 / 2))
     assert figures["mrr"] == 1.0
     assert figures["hit_rate"] == 1.0
@@ -41,7 +41,7 @@ def test_the_list_is_cut_at_k() -> None:
 def test_a_perfect_list_scores_one_also_where_more_was_wanted_than_fits() -> None:
     figures = measure(padded([[1, 2]], 2), relevant([1, 2, 3, 4]), CATALOGUE, 2)
     assert figures["map"] == figures["ndcg"] == figures["precision"] == 1.0
-    assert figures["recall"] == 0.5
+    assert figures["recall"] == figures["map_all"] == 0.5
 
 
 def test_a_user_without_a_list_counts_zero() -> None:
@@ -87,8 +87,8 @@ def trec_eval(cases: list[tuple[list[int], list[int]]], k: int) -> dict[str, flo
     """The same means by trec_eval.
 
     It is given distinct scores, for it breaks ties by document name, and lists cut at k, for its reciprocal rank
-    looks at the whole list. Its map_cut divides by all relevant items where ours divides by min(k, relevant). It
-    leaves out a user without a list; ours counts zero.
+    looks at the whole list. Its map_cut is our map_all; our map divides by min(k, relevant). It leaves out a user
+    without a list; ours counts zero.
     """
     judged = {str(user): {f"d{item}": 1 for item in found} for user, (_, found) in enumerate(cases)}
     run = {
@@ -110,6 +110,7 @@ def trec_eval(cases: list[tuple[list[int], list[int]]], k: int) -> dict[str, flo
         "precision": mean(f"P_{k}"),
         "recall": mean(f"recall_{k}"),
         "map": rescaled / len(cases),
+        "map_all": mean(f"map_cut_{k}"),
         "ndcg": mean(f"ndcg_cut_{k}"),
         "mrr": mean("recip_rank"),
         "hit_rate": mean(f"success_{k}"),
