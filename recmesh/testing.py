@@ -143,6 +143,7 @@ class Loop:
 
     def __init__(self, clock: FakeClock) -> None:
         self.futures = futures
+        self.tasks = False
         self.seconds = clock.reactor.seconds
         self.call_later = clock.reactor.callLater
 

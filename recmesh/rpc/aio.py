@@ -33,6 +33,7 @@ class _Loop:
 
     def __init__(self) -> None:
         self.futures: ModuleType = aio
+        self.tasks = True
 
     def seconds(self) -> float:
         return asyncio.get_running_loop().time()
@@ -80,7 +81,7 @@ class Endpoint(endpoint.Endpoint):
                     await loop.create_connection(protocol, self._host, self._port)
         except TimeoutError:
             self._unreachable(f"no connection within {self._connect_timeout:g} s")
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the second for a name that no host can have
             self._unreachable(str(error))
 
     def _hang_up(self) -> None:

@@ -228,7 +228,7 @@ class Endpoint:
                 raise unsent(Status.DEADLINE_EXCEEDED, f"no connection to {self.address} by the deadline") from None
             message = f"{self.address} cannot be reached: no connection within {timeout:g} s"
             raise unsent(Status.UNAVAILABLE, message) from None
-        except (OSError, TlsError) as error:
+        except (OSError, ValueError, TlsError) as error:  # the second for a name that no host can have
             raise unsent(Status.UNAVAILABLE, f"{self.address} cannot be reached: {error}") from None
 
     def _connect(self, timeout: float) -> socket.socket:

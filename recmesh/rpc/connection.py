@@ -34,6 +34,7 @@ class Loop(Protocol):
     """The event loop that owns a connection."""
 
     futures: ModuleType  # txaio.tx or txaio.aio
+    tasks: bool  # a coroutine may ask which task runs it, so that no step of it is taken outside of one
 
     def seconds(self) -> float: ...
 

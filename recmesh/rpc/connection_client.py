@@ -159,7 +159,7 @@ class ClientConnection(Connection):
                 self._write(self._calls.message(call_id, message))
                 await self._sent(call_id)
             self._write(self._calls.end(call_id))
-        except Exception as error:
+        except BaseException as error:  # under asyncio a cancellation is no Exception
             if call_id in self._pending:
                 self._write(self._calls.cancel(call_id, wire.Cancel.CALLER))
                 self._settle(call_id, error)

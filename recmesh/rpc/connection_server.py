@@ -8,7 +8,7 @@ from contextvars import copy_context
 from types import CoroutineType
 from typing import Any
 
-from google.protobuf.message import Message
+from google.protobuf.message import EncodeError, Message
 
 from recmesh.rpc.call import ENDED, Call, Handlers, Kind, Service
 from recmesh.rpc.connection import Alarm, Connection, Deadlines, Loop, Transport
@@ -58,6 +58,7 @@ class ServerConnection(Connection):
         self._calls = ServerSession(limits, node_id)
         super().__init__(loop, transport, self._calls)
         self._futures = loop.futures
+        self._tasks = loop.tasks
         self._handlers = handlers
         self._service = service  # the handlers behind their filters
         self._caller = caller
@@ -131,6 +132,9 @@ class ServerConnection(Connection):
             return
         if call.method.kind:
             self._stream(event.call_id, call)
+        self._start(event, call, now)
+
+    def _start(self, event: CallReceived, call: Call, now: float) -> None:
         scope = Scope(call.context, self._loop.seconds, self._futures)
         variables = copy_context()
         variables.run(current.set, scope)
@@ -138,13 +142,19 @@ class ServerConnection(Connection):
             work = self._service(call)
             if type(work) is not CoroutineType and not isinstance(work, Coroutine):  # the ABC alone costs more
                 work = _await(work)
+            if self._tasks:
+                variables.run(self._wait, event, call, now, scope, work)
+                return
             awaited = variables.run(work.send, None)  # a handler that awaits nothing needs no future
         except StopIteration as stop:
-            self._answer(event, call, now, stop.value)
-        except Exception as error:
+            reply = stop.value
+        except BaseException as error:  # as futures have it: a handler ends its own call, not the connection
             self._fail(event, call, now, error)
+            return
         else:
             self._wait(event, call, now, scope, finish(work, variables, awaited))
+            return
+        self._answer(event, call, now, reply)
 
     def _stream(self, call_id: int, call: Call) -> None:
         """Where the messages of a call come from and go to."""
@@ -175,7 +185,15 @@ class ServerConnection(Connection):
         )
 
     def _answer(self, event: CallReceived, call: Call, started: float, reply: Message) -> None:
-        if isinstance(reply, call.method.reply) and not call.method.kind and not call.context.trailers:
+        if isinstance(reply, call.method.reply):
+            try:
+                payload = reply.SerializeToString()
+            except EncodeError as error:  # a required field is missing
+                self._fail(event, call, started, error)
+                return
+            if call.method.kind or call.context.trailers:
+                self._end(event, call, started, wire.CallStatus(origin=wire.APP, processed=wire.YES), payload)
+                return
             self._running.pop(event.call_id, None)
             status = wire.CallStatus(
                 origin=wire.APP,
@@ -183,21 +201,23 @@ class ServerConnection(Connection):
                 queue_us=microseconds(started - event.since),
                 service_us=microseconds(self._loop.seconds() - started),
             )
-            self._sent_status(event, self._calls.status(event.call_id, status, reply.SerializeToString()))
+            self._sent_status(event, self._calls.status(event.call_id, status, payload))
         elif call.replies is not None and reply is ENDED:
             self._end(event, call, started, wire.CallStatus(origin=wire.APP, processed=wire.YES))
-        elif isinstance(reply, call.method.reply):
-            status = wire.CallStatus(origin=wire.APP, processed=wire.YES)
-            self._end(event, call, started, status, reply.SerializeToString())
         else:
             log.error("%s returned a %s", call.method.path, type(reply).__name__)
             message = f"the handler returned no {call.method.reply.DESCRIPTOR.full_name}"
             self._end(event, call, started, library_status(Status.INTERNAL, message))
 
-    def _fail(self, event: CallReceived, call: Call, started: float, error: BaseException) -> None:
+    def _fail(self, event: CallReceived, call: Call | None, started: float, error: BaseException) -> None:
         if isinstance(error, RpcError):
-            self._end(event, call, started, status_of(error))
-            return
+            try:
+                status = status_of(error)
+            except (TypeError, ValueError) as unsendable:
+                error = unsendable
+            else:
+                self._end(event, call, started, status)
+                return
         running = self._running.get(event.call_id)
         if running is None or not running.given_up:
             log.error("the handler of %s failed", event.header.method, exc_info=error)
@@ -211,13 +231,18 @@ class ServerConnection(Connection):
     def _end(
         self, event: CallReceived, call: Call | None, started: float, status: wire.CallStatus, payload: bytes = b""
     ) -> None:
-        call_id = event.call_id
+        call_id, trailers = event.call_id, call.context.trailers if call is not None else None
+        if trailers or status.details or status.metadata:
+            try:
+                status = with_trailers(status, trailers or {})
+            except (TypeError, ValueError) as unsendable:
+                (trailers or {}).clear()
+                self._fail(event, call, started, unsendable)
+                return
+            payload = b"" if status.code else payload
         self._running.pop(call_id, None)
         if call is not None and call.method.kind:
             self._end_stream(call_id)
-        if (call is not None and call.context.trailers) or status.details or status.metadata:
-            status = with_trailers(status, (call.context.trailers if call is not None else None) or {})
-            payload = b"" if status.code else payload
         status.queue_us = microseconds(started - event.since)
         status.service_us = microseconds(self._loop.seconds() - started)
         self._sent_status(event, self._calls.status(call_id, status, payload))

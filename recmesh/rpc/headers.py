@@ -122,7 +122,8 @@ def decoded(call: Call, payload: bytes) -> Message:
 
 
 def status_of(error: RpcError) -> wire.CallStatus:
-    text = error.message[:MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()
+    """TypeError or ValueError where the error holds what cannot be sent."""
+    text = str(error.message)[:MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()
     status = wire.CallStatus(
         code=error.status or Status.UNKNOWN,  # raising OK is a mistake, not a success
         message=text,
@@ -136,7 +137,10 @@ def status_of(error: RpcError) -> wire.CallStatus:
 
 
 def with_trailers(status: wire.CallStatus, trailers: Mapping[str, str | bytes]) -> wire.CallStatus:
-    """The status of a handler and what it wants sent beside; an error of its own where that does not fit a frame."""
+    """The status of a handler and what it wants sent beside; an error of its own where that does not fit a frame.
+
+    TypeError or ValueError for trailers that cannot be sent.
+    """
     _add(status, trailers)
     if status.ByteSize() <= MAX_META - ROOM_FOR_TIMES:
         return status

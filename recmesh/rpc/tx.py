@@ -37,6 +37,7 @@ class _Loop:
 
     def __init__(self, reactor: IReactorTime) -> None:
         self.futures: ModuleType = tx
+        self.tasks = False
         self.seconds: Callable[[], float] = reactor.seconds
         self.call_later: Callable[[float, Callable[[], object]], Timer] = reactor.callLater
 
