@@ -78,7 +78,7 @@ class Running:
 def common(name: str, port: int) -> dict[str, Any]:
     """What every process is told. No load balancer has to learn of a stop here, so none is waited for."""
     admin = f"{HOST}:{port + ADMIN_OFFSET}"
-    return {"listen": f"{HOST}:{port}", "admin": admin, "node_id": name, "drain_accept": 0.0}
+    return {"listen": f"{HOST}:{port}", "admin": admin, "node_id": name, "drain_accept_seconds": 0.0}
 
 
 def plan(bundle: Path, state: Path, shards: int, replicas: int, base_port: int, stateless: int = 1) -> list[Plan]:

@@ -91,7 +91,9 @@ def _environment(process: Process, settings: Settings, limit: Limit) -> Environm
     def on_away(stage: str, error: RpcError) -> None:
         degraded.add(1, stage, code_of(error))
 
-    quality = Quality(process.clock, settings.quality_target, settings.quality_least, lambda: limit.fullness)
+    quality = Quality(
+        process.clock, settings.quality_target_seconds, settings.quality_least_share, lambda: limit.fullness
+    )
     shown = process.registry.gauge("recmesh_gateway_quality", "Of the optional work, how much is done.")
     shown.ask(lambda: quality.factor)
     return Environment(process.clock, time.time, random.SystemRandom(), on_away, quality, limit)

@@ -59,23 +59,23 @@ def _check_target(key: str, text: str) -> None:
 class CallSettings:
     """How one service is called."""
 
-    seconds: float | None = None  # for a call, retries included; None: call_seconds
-    attempt_seconds: float | None = None  # for one attempt
-    attempts: int | None = None
+    call_seconds: float | None = None  # for a call, retries included; None: that of all services
+    attempt_seconds: float | None = None  # for one attempt of it
+    attempts: int | None = None  # the first included
     hedging: bool = True  # a second copy of a call that changes nothing and takes longer than 95 % of them
     most_in_flight: int = 1_024
     most_queued: int = 256
     most_endpoints: int = 20
     eject_in_a_row: int = 5
-    eject_least_success: float = 0.8
+    eject_least_success_share: float = 0.8
     eject_least_results: int = 20
-    eject_seconds: float = 1.0
+    eject_first_seconds: float = 1.0
     eject_most_seconds: float = 60.0
     eject_most_share: float = 0.34
     panic_share: float = 0.5
 
     def __post_init__(self) -> None:
-        for key, value in (("seconds", self.seconds), ("attempt_seconds", self.attempt_seconds)):
+        for key, value in (("call_seconds", self.call_seconds), ("attempt_seconds", self.attempt_seconds)):
             if value is not None:
                 check_range(key, value, 0.001, 3_600.0)
         if self.attempts is not None:
@@ -83,17 +83,17 @@ class CallSettings:
         for key in ("most_in_flight", "most_endpoints", "eject_in_a_row", "eject_least_results"):
             check_range(key, getattr(self, key), 1, 1_000_000)
         check_range("most_queued", self.most_queued, 0, 1_000_000)
-        for key in ("eject_least_success", "eject_most_share", "panic_share"):
+        for key in ("eject_least_success_share", "eject_most_share", "panic_share"):
             check_range(key, getattr(self, key), 0.0, 1.0)
-        check_range("eject_seconds", self.eject_seconds, 0.001, 3_600.0)
-        check_range("eject_most_seconds", self.eject_most_seconds, self.eject_seconds, 86_400.0)
+        check_range("eject_first_seconds", self.eject_first_seconds, 0.001, 3_600.0)
+        check_range("eject_most_seconds", self.eject_most_seconds, self.eject_first_seconds, 86_400.0)
 
     def ejection(self) -> EjectionPolicy:
         return EjectionPolicy(
             self.eject_in_a_row,
-            self.eject_least_success,
+            self.eject_least_success_share,
             self.eject_least_results,
-            self.eject_seconds,
+            self.eject_first_seconds,
             self.eject_most_seconds,
             most_share=self.eject_most_share,
             panic_share=self.panic_share,
@@ -131,8 +131,8 @@ class Settings(ProcessSettings):
     version_poll_seconds: float = 2.0  # how often the services are asked which bundles they have
     start_seconds: float = 30.0  # how long a start waits for services that do not answer yet
     trusted: tuple[str, ...] = ()  # principals whose criticality and x-recmesh- metadata are believed
-    quality_target: float = 0.5  # seconds for 95 % of the pages; over it, and when full, each gets less work
-    quality_least: float = 0.25  # of the candidates; 1: always all
+    quality_target_seconds: float = 0.5  # for 95 % of the pages; over it, and when full, each gets less work
+    quality_least_share: float = 0.25  # of the candidates; 1: always all
     admission: Admission = USUAL
     calls: Calls = ALL_USUAL
 
@@ -141,8 +141,8 @@ class Settings(ProcessSettings):
         check_range("candidates_per_source", self.candidates_per_source, 1, 1_000)
         check_range("fresh_share", self.fresh_share, 0.0, 1.0)
         check_range("attempts", self.attempts, 1, 10)
-        check_range("quality_target", self.quality_target, 0.001, 60.0)
-        check_range("quality_least", self.quality_least, 0.05, 1.0)
+        check_range("quality_target_seconds", self.quality_target_seconds, 0.001, 60.0)
+        check_range("quality_least_share", self.quality_least_share, 0.05, 1.0)
         check_range("start_seconds", self.start_seconds, 0.0, 3_600.0)
         for key in ("usual_seconds", "longest_seconds", "call_seconds", "attempt_seconds", "version_poll_seconds"):
             check_range(key, getattr(self, key), 0.001, 3_600.0)
@@ -150,7 +150,7 @@ class Settings(ProcessSettings):
     def policy(self, service: str) -> Policy:
         told: CallSettings = getattr(self.calls, service)
         return Policy(
-            told.seconds or self.call_seconds,
+            told.call_seconds or self.call_seconds,
             told.attempt_seconds or self.attempt_seconds,
             attempts=told.attempts or self.attempts,
             hedging=told.hedging,

@@ -30,9 +30,9 @@ class Admission:
     tolerance: float = 1.5  # how many times as long as usual calls may take before the limit shrinks
     most_streams: int = 1_024  # open at once; they hold no place
     waiting_seconds: float = 0.05  # a call may wait for a place; a burst is over by then or it is none
-    lag_sheddable: float = 0.1  # seconds the process may be behind before it refuses SHEDDABLE
-    lag_critical: float = 0.25  # and before it refuses all but CRITICAL_PLUS
-    failures_logged: float = 20.0  # lines a second for calls that failed
+    lag_sheddable_seconds: float = 0.1  # that the process may be behind before it refuses SHEDDABLE
+    lag_critical_seconds: float = 0.25  # and before it refuses all but CRITICAL_PLUS
+    failures_logged_per_second: float = 20.0  # lines for calls that failed
 
     def __post_init__(self) -> None:
         if self.limit not in ("gradient", "fixed"):
@@ -42,9 +42,9 @@ class Admission:
         if not self.least <= self.initial <= self.most:
             raise ValueError(f"initial = {self.initial} is outside least to most, {self.least} to {self.most}")
         self._check("tolerance", 1.0, 100.0)
-        for key in ("waiting_seconds", "lag_sheddable", "lag_critical"):
+        for key in ("waiting_seconds", "lag_sheddable_seconds", "lag_critical_seconds"):
             self._check(key, 0.0, 60.0)
-        self._check("failures_logged", 1.0, 100_000.0)
+        self._check("failures_logged_per_second", 1.0, 100_000.0)
 
     def _check(self, key: str, least: float, most: float) -> None:
         value = getattr(self, key)
@@ -91,7 +91,7 @@ def door(
         Trace(rng),  # outermost: the log names the trace, and calls made on behalf of this one continue it
         Metrics(clock, given.recorder, "rpc_server_call_duration_seconds", "Calls that this process answered."),
         # Beside the metrics: refusals are seen as well.
-        AccessLog(clock, log, rng, bounds.access_log_share, admission.failures_logged),
+        AccessLog(clock, log, rng, bounds.access_log_share, admission.failures_logged_per_second),
         limit,  # before anything that costs
         # Innermost: bounds the handler alone. The connection keeps the deadline that a call came with.
         Timeout(clock, bounds.longest_seconds, bounds.usual_seconds, kept=True),
@@ -115,8 +115,8 @@ def _limit(given: Surroundings, admission: Admission, lag: Lag) -> Limit:
         patience=admission.waiting_seconds,
         most_streams=admission.most_streams,
         lag=lambda: lag.seconds,
-        lag_sheds_sheddable=admission.lag_sheddable,
-        lag_sheds_critical=admission.lag_critical,
+        lag_sheds_sheddable=admission.lag_sheddable_seconds,
+        lag_sheds_critical=admission.lag_critical_seconds,
         on_refused=on_refused,
     )
     recorder.gauge("recmesh_admission_limit", "Calls taken at once.").ask(lambda: limit.size.limit)

@@ -159,7 +159,9 @@ class Life(Generic[S]):
                 serving.handlers,
                 filters=serving.filters,
                 node_id=process.name,
-                connections=tx.ConnectionLimits(most=settings.most_connections, max_age=settings.connection_age),
+                connections=tx.ConnectionLimits(
+                    most=settings.most_connections, max_age=settings.connection_age_seconds
+                ),
                 tls=process.certificates.server,
             )
         except CannotListenError as error:
@@ -182,11 +184,11 @@ class Life(Generic[S]):
         registry.gauge("process_start_time_seconds", "When the process began to serve, Unix time.").set(time.time())
 
     async def _drain(self, server: tx.Server) -> None:
-        self._log.info("draining", in_flight=server.in_flight, grace=self._settings.drain_grace)
+        self._log.info("draining", in_flight=server.in_flight, grace=self._settings.drain_grace_seconds)
         self._process.health.stop("draining")
         for each in self._process._drains:
             each()
-        await server.drain(self._settings.drain_grace, self._settings.drain_accept)
+        await server.drain(self._settings.drain_grace_seconds, self._settings.drain_accept_seconds)
         await server.close()
         self._log.info("stopped")
 

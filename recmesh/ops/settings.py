@@ -41,10 +41,10 @@ class ProcessSettings:
     log: str = "auto"  # "json", "human", or "auto": human where stderr is a terminal
     log_level: str = "info"
     access_log_share: float = 0.01  # the share of successful calls that are logged; failures are, within bounds
-    drain_accept: float = 5.0  # seconds calls are still accepted once asked to stop: callers need to hear of it
-    drain_grace: float = 20.0  # seconds calls under way may then take; in all within Kubernetes' 30
+    drain_accept_seconds: float = 5.0  # calls are still accepted once asked to stop: callers need to hear of it
+    drain_grace_seconds: float = 20.0  # for calls under way, after that; in all within Kubernetes' 30
     most_connections: int = 10_000  # of callers; each needs a file descriptor
-    connection_age: float = 600.0  # seconds until a caller is asked to connect anew, and so meets what has changed
+    connection_age_seconds: float = 600.0  # until a caller is asked to connect anew, and so meets what has changed
     # PEM files, all or none: with them every connection, in or out, is TLS with a certificate at each end.
     tls_certificate: str = ""
     tls_key: str = ""
@@ -62,10 +62,10 @@ class ProcessSettings:
         check_choice("log", self.log, ("auto", "json", "human"))
         check_choice("log_level", self.log_level, ("debug", "info", "warning", "error"))
         check_range("access_log_share", self.access_log_share, 0.0, 1.0)
-        check_range("drain_accept", self.drain_accept, 0.0, 600.0)
-        check_range("drain_grace", self.drain_grace, 0.0, 600.0)
+        check_range("drain_accept_seconds", self.drain_accept_seconds, 0.0, 600.0)
+        check_range("drain_grace_seconds", self.drain_grace_seconds, 0.0, 600.0)
         check_range("most_connections", self.most_connections, 1, 1_000_000)
-        check_range("connection_age", self.connection_age, 1.0, 86_400.0)
+        check_range("connection_age_seconds", self.connection_age_seconds, 1.0, 86_400.0)
         self._check_tls()
         self._check_allow()
 

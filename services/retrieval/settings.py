@@ -17,15 +17,15 @@ class Settings(ServiceSettings):
     shard: int = 0
     shards: int = 1
     peers: tuple[str, ...] = ()  # host:port of the shard's replicas; this one itself may be among them
-    catch_up_seconds: float = 5.0  # how often they are asked for what this replica missed
-    catch_up_at_start: float = 3.0  # for how long the start waits for them: they may be down as well
+    catch_up_poll_seconds: float = 5.0  # how often they are asked for what this replica missed
+    catch_up_start_seconds: float = 3.0  # for how long the start waits for them: they may be down as well
 
     def __post_init__(self) -> None:
         ServiceSettings.__post_init__(self)
         check_range("shards", self.shards, 1, 1_000)
         check_range("shard", self.shard, 0, self.shards - 1)
-        check_range("catch_up_seconds", self.catch_up_seconds, 0.01, 3_600.0)
-        check_range("catch_up_at_start", self.catch_up_at_start, 0.0, 600.0)
+        check_range("catch_up_poll_seconds", self.catch_up_poll_seconds, 0.01, 3_600.0)
+        check_range("catch_up_start_seconds", self.catch_up_start_seconds, 0.0, 600.0)
         for address in self.peers:
             check_address("peers", address)
 

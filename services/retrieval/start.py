@@ -50,7 +50,7 @@ async def _catch_up(process: Process, settings: Settings, catalogue: Catalogue) 
     stubs = {each: RetrievalStub(Channel(stack(patience, to=process.endpoint(each)))) for each in peers}
     catch_up = CatchUp(process.clock, catalogue, stubs, settings.shard, settings.shards)
     try:
-        await process.clock.within(settings.catch_up_at_start, catch_up.once())
+        await process.clock.within(settings.catch_up_start_seconds, catch_up.once())
     except RpcError as error:
         Logger("recmesh.process").warning("serving before all peers were heard", error=error.message)
-    process.in_background("catching up with peers", catch_up.run(settings.catch_up_seconds))
+    process.in_background("catching up with peers", catch_up.run(settings.catch_up_poll_seconds))

@@ -124,7 +124,9 @@ class Mesh:
         self.full = 0.0
         self.admitted: list[Call] = []
         self.no_room: list[int] = []  # milliseconds after which the refused may come back, one a refusal
-        self.quality = Quality(clock, self.settings.quality_target, self.settings.quality_least, lambda: self.full)
+        self.quality = Quality(
+            clock, self.settings.quality_target_seconds, self.settings.quality_least_share, lambda: self.full
+        )
         given = Environment(
             clock, lambda: NOW, rng, lambda stage, error: self.away.append(stage), self.quality, self.admit
         )

@@ -27,7 +27,7 @@ NOBODY = "127.0.0.1:1"  # a port that needs privileges, as the next ones do, and
 CONFIGURATION = f"""
 listen = "127.0.0.1:0"
 start_seconds = 0.0
-drain_accept = 0.0
+drain_accept_seconds = 0.0
 
 [upstreams]
 embedding = ["127.0.0.1:2"]

@@ -50,7 +50,7 @@ def test_the_environment_holds_over_the_file(tmp_path: Path) -> None:
 def test_endpoints_may_come_from_elsewhere_and_each_service_be_called_in_its_own_way(tmp_path: Path) -> None:
     text = LEAST.replace('"127.0.0.1:7100"', '"dns:embedding.mesh:7100", "127.0.0.1:7100"')
     text = text.replace('["127.0.0.1:7202"]', '["kubernetes:mesh/retrieval-1:wire"]')
-    text += "[calls.retrieval]\nseconds = 0.4\nattempts = 2\nhedging = false\neject_in_a_row = 3\n"
+    text += "[calls.retrieval]\ncall_seconds = 0.4\nattempts = 2\nhedging = false\neject_in_a_row = 3\n"
     told = settings(tmp_path, text)
     assert told.upstreams.embedding == ("dns:embedding.mesh:7100", "127.0.0.1:7100")
     usual, retrieval = told.policy("embedding"), told.policy("retrieval")

@@ -142,7 +142,7 @@ def grace(cluster: Cluster) -> Iterator[str]:
     defaults = {each.name: each.default for each in dataclasses.fields(ProcessSettings)}
     for workload in cluster.servers:
         told = cluster.config(workload)
-        drain = sum(told.get(key, defaults[key]) for key in ("drain_accept", "drain_grace"))
+        drain = sum(told.get(key, defaults[key]) for key in ("drain_accept_seconds", "drain_grace_seconds"))
         allowed = workload.pod.get("terminationGracePeriodSeconds", 30)
         if drain + STOPPING > allowed:
             yield f"{workload.name}: a drain takes up to {drain} s, killed after {allowed} s"

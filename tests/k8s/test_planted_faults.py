@@ -106,7 +106,7 @@ FAULTS: Final = (
 SETTINGS_FAULTS: Final = (
     (check_pods.settings, "embedding", "0.0.0.0:7100", "0.0.0.0:7101"),
     (check_pods.settings, "embedding", '"/models/', '"/model/'),
-    (check_pods.grace, "feedback", "listen", "drain_grace = 24.0\nlisten"),
+    (check_pods.grace, "feedback", "listen", "drain_grace_seconds = 24.0\nlisten"),
     (check_network.upstreams, "gateway", "ranking-1.ranking:7300", "ranking-2.ranking:7300"),
     (check_network.upstreams, "gateway", "feedback-0.feedback:7400", "feedback-0.feedback:7401"),
     (check_network.upstreams, "gateway", "retrieval-1-1.retrieval-1", "retrieval-1-1.retrieval-0"),

@@ -53,7 +53,7 @@ def test_the_limit_is_found_or_fixed() -> None:
         ({"initial": 300}, "initial = 300 is outside least to most"),
         ({"tolerance": 0.5}, "tolerance = 0.5 is outside 1 to 100"),
         ({"waiting_seconds": -1.0}, "waiting_seconds = -1 is outside"),
-        ({"failures_logged": 0.0}, "failures_logged = 0 is outside 1 to"),
+        ({"failures_logged_per_second": 0.0}, "failures_logged_per_second = 0 is outside 1 to"),
     ],
 )
 def test_what_it_is_told_wrongly_is_refused(told: dict[str, Any], complaint: str) -> None:

@@ -20,7 +20,7 @@ from tests.rpc.certificates import Authority
 from tests.rpc.glues import Glued
 from tests.rpc.kit import SERVING, Health, ask, failure_of, reactor, stub, until
 
-OPEN = ProcessSettings(listen="127.0.0.1:0", drain_accept=0.0)
+OPEN = ProcessSettings(listen="127.0.0.1:0", drain_accept_seconds=0.0)
 
 
 def settings_of(tls: Tls, **others: Any) -> ProcessSettings:

@@ -16,7 +16,7 @@ from recmesh.ops.process import RELEASE_SECONDS, Life, Process, Serving, StartEr
 from recmesh.ops.settings import ProcessSettings
 from recmesh.rpc.call import Handlers
 
-SETTINGS = ProcessSettings(listen="127.0.0.1:7300", drain_accept=5.0, drain_grace=20.0)
+SETTINGS = ProcessSettings(listen="127.0.0.1:7300", drain_accept_seconds=5.0, drain_grace_seconds=20.0)
 
 
 class World(MemoryReactorClock):
@@ -76,7 +76,7 @@ def test_asked_to_stop_it_says_so_at_once_and_accepts_for_a_while() -> None:
     world.life.ask_to_stop()
     world.life.ask_to_stop()
     assert not world.process.health.serving and world.process.health.reason == "draining"
-    world.advance(SETTINGS.drain_accept - 0.1)
+    world.advance(SETTINGS.drain_accept_seconds - 0.1)
     assert not world.outcomes
     world.pump([0.1] * 20)
     assert world.outcomes == [None]

@@ -101,7 +101,7 @@ def test_admin_port_of_a_free_port_is_free_too(tmp_path: Path) -> None:
             "/example.toml:3: upstreams.ranking must be a list of which each is a t",
         ),
         (LEAST + '[weights]\nlike = "much"\n', "/example.toml:3: weights must be a number, not {'like': 'much'}"),
-        (LEAST + "drain_grace = -1\n", "/example.toml:3: drain_grace = -1 is outside 0 to 600"),
+        (LEAST + "drain_grace_seconds = -1\n", "/example.toml:3: drain_grace_seconds = -1 is outside 0 to 600"),
         (LEAST + 'log = "xml"\n', '/example.toml:3: log = "xml" is none of auto, json, human'),
         ('bundle = "m"\nlisten = "7200"\n', '/example.toml:2: listen = "7200" is no address; write host:port, for'),
         ('bundle = "m"\nlisten = "127.0.0.1:65500"\n', '/example.toml: admin = "127.0.0.1:65550" is no address; write'),

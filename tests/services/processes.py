@@ -14,8 +14,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from recmesh.rpc import blocking
-from recmesh.rpc import Channel
+from recmesh.rpc import Channel, blocking
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds; only a process that hangs is waited for so long
@@ -61,7 +60,7 @@ class Running:
 
 
 def configuration(folder: Path, service: str, bundle: Path, **settings: object) -> Path:
-    given: dict[str, object] = {"listen": "127.0.0.1:0", "bundle": str(bundle), "drain_accept": 0.0, **settings}
+    given: dict[str, object] = {"listen": "127.0.0.1:0", "bundle": str(bundle), "drain_accept_seconds": 0.0, **settings}
     if service in STATEFUL:
         given.setdefault("state", str(folder / "state"))
     path = folder / f"{service}.toml"

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from recmesh.rpc import blocking
-from recmesh.rpc import Channel
+from recmesh.rpc import Channel, blocking
 from recmesh.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from recmesh.v1.health_rpc import HealthStub
 from recmesh.v1.models_pb2 import ListModelsRequest
@@ -57,7 +56,7 @@ def test_an_interrupt_stops_a_process_as_well(tmp_path: Path, bundle: Path) -> N
 
 
 def test_a_draining_process_says_so_and_still_answers(tmp_path: Path, bundle: Path) -> None:
-    config = configuration(tmp_path, "ranking", bundle, drain_accept=60.0)
+    config = configuration(tmp_path, "ranking", bundle, drain_accept_seconds=60.0)
     with running("ranking", config) as process:
         process.process.send_signal(signal.SIGTERM)
         _await_answer(process, "/readyz", (503, "not serving: draining\n"))

@@ -12,8 +12,7 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 
 from models.bundle import Bundle, BundleError
-from recmesh.rpc import tx
-from recmesh.rpc import Channel, Handlers
+from recmesh.rpc import Channel, Handlers, tx
 from recmesh.rpc.status import Status
 from recmesh.v1 import models_pb2 as pb
 from recmesh.v1.models_rpc import ModelsStub

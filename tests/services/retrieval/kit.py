@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from twisted.internet.task import Clock
 
-from recmesh.rpc import tx
-from recmesh.rpc import Channel, Handlers
+from recmesh.rpc import Channel, Handlers, tx
 from recmesh.v1 import retrieval_pb2 as pb
 from recmesh.v1.common_pb2 import Item
 from recmesh.v1.models_pb2 import LoadModelRequest

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recmesh.rpc import blocking
-from recmesh.rpc import Channel
+from recmesh.rpc import Channel, blocking
 from recmesh.v1 import retrieval_pb2 as pb
 from recmesh.v1.retrieval_rpc import RetrievalStub
 from tests.services.processes import configuration, running
@@ -44,7 +43,12 @@ def test_a_replica_has_caught_up_when_it_serves_and_stays_so(tmp_path: Path, bun
     with running("retrieval", configuration(folders[0], "retrieval", bundle)) as a, a.channel() as to_a:
         put(to_a, "before")
         config = configuration(
-            folders[1], "retrieval", bundle, peers=[a.said["address"]], catch_up_seconds=0.02, catch_up_at_start=60.0
+            folders[1],
+            "retrieval",
+            bundle,
+            peers=[a.said["address"]],
+            catch_up_poll_seconds=0.02,
+            catch_up_start_seconds=60.0,
         )
         with running("retrieval", config) as b, b.channel() as to_b:
             assert there(to_b, "before") == ["before"]

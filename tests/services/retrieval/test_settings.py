@@ -27,7 +27,7 @@ def test_a_replica_is_no_peer_of_itself() -> None:
         ({"shard": 1}, "shard = 1 is outside 0 to 0"),
         ({"shards": 0}, "shards = 0 is outside 1 to 1000"),
         ({"peers": ("a",)}, 'peers = "a" is no address'),
-        ({"catch_up_seconds": 0.0}, "catch_up_seconds = 0 is outside"),
+        ({"catch_up_poll_seconds": 0.0}, "catch_up_poll_seconds = 0 is outside"),
     ],
 )
 def test_wrong_values_are_refused(wrong: dict[str, object], problem: str) -> None:
