@@ -11,10 +11,12 @@ import abc
 from collections.abc import Callable
 
 from recmesh.rpc.connection import Timer
+from recmesh.rpc.memory import PROCESS
 from recmesh.rpc.tls_stream import TlsStream
 
 MAX_UNSENT = 64 << 20  # bytes; sixteen of the largest messages: a peer that lets more pile up does not read
 AHEAD = 256 << 10  # bytes that a stream may have waiting here: enough to fill a socket, a millisecond of a fast network
+COUNTED = 2 * AHEAD  # bytes; whoever lets more wait does not read, and the process's pool counts it, in such steps
 LINGER = 1.0  # seconds between the last byte and the close, so that the peer reads why; a reset could overtake it
 
 
@@ -31,6 +33,8 @@ class Outlet(abc.ABC):
         self._blocked = False  # the socket takes no more; the loop's own buffer holds what was sent last
         self._later: list[bytes] = []
         self._later_bytes = 0
+        self._counted = 0  # bytes that the pool counts, until the loop's buffer is empty
+        self._uncounted = COUNTED  # `_later_bytes` from which on more is to be counted
 
     @property
     def room(self) -> int:
@@ -46,9 +50,8 @@ class Outlet(abc.ABC):
             return
         self._later.append(data)
         self._later_bytes += len(data)
-        if self._later_bytes > MAX_UNSENT:
-            self.why = f"the peer does not read: {self._later_bytes >> 20} MiB are unsent"
-            self.abort()
+        if self._later_bytes > self._uncounted:
+            self._count()
 
     def seal_with(self, stream: TlsStream) -> None:
         """From here on bytes leave sealed; what was written before leaves first, as it is."""
@@ -75,6 +78,7 @@ class Outlet(abc.ABC):
         self.closed = True
         self.on_room = _nobody
         self._later.clear()
+        self._uncount()
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None
@@ -85,6 +89,7 @@ class Outlet(abc.ABC):
         if self._later:
             self._send(self._take())
         if not self._blocked:
+            self._uncount()
             self.on_room()
 
     def _end_turn(self) -> None:
@@ -92,7 +97,22 @@ class Outlet(abc.ABC):
         if self._later and not self._blocked:
             self._send(self._take())
             if not self._blocked:
+                self._uncount()
                 self.on_room()
+
+    def _count(self) -> None:
+        """A peer that does not read is left; sooner, when all together let the process hold too much."""
+        steps = -(-(self._later_bytes - self._uncounted) // COUNTED)
+        self._uncounted += steps * COUNTED
+        self._counted += steps * COUNTED
+        PROCESS.held += steps * COUNTED
+        if self._later_bytes > MAX_UNSENT or PROCESS.held > PROCESS.most:
+            self.why = f"the peer does not read: {self._later_bytes / (1 << 20):.3g} MiB are unsent"
+            self.abort()
+
+    def _uncount(self) -> None:
+        PROCESS.held -= self._counted
+        self._counted, self._uncounted = 0, COUNTED
 
     def _take(self) -> bytes:
         data = b"".join(self._later)

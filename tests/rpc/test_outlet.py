@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
 from recmesh.rpc import outlet
-from recmesh.rpc.outlet import AHEAD
+from recmesh.rpc.memory import Pool
+from recmesh.rpc.outlet import AHEAD, COUNTED
 
 
 class Turns:
@@ -135,3 +136,26 @@ def test_a_peer_that_lets_too_much_wait_is_given_up(kept: Kept, monkeypatch: pyt
         kept.write(bytes(1 << 20))
     assert kept.aborted
     assert kept.why == "the peer does not read: 3 MiB are unsent"
+
+
+def test_what_waits_for_peers_that_do_not_read_is_bounded_for_all_together(
+    turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = Pool(3 * COUNTED)
+    monkeypatch.setattr(outlet, "PROCESS", pool)
+    slow, reading, third = Kept(turns), Kept(turns), Kept(turns)
+    for each in (slow, reading, third):
+        each.full = True
+        each.write(b"at once")
+        each.write(bytes(COUNTED))
+    assert pool.held == 0
+    slow.write(bytes(COUNTED + 1))
+    reading.write(b"more")
+    assert pool.held == 3 * COUNTED
+    third.write(b"more")
+    assert (third.aborted, third.why) == (True, "the peer does not read: 0.5 MiB are unsent")
+    reading.full = False
+    reading.unblocked()
+    assert (slow.aborted, reading.aborted, pool.held) == (False, False, 2 * COUNTED)
+    slow.lost()
+    assert pool.held == 0
