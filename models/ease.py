@@ -89,25 +89,29 @@ def fit(taken: Matrix, config: EaseConfig, rng: np.random.Generator) -> Ease:
     wished = taken.copy()
     wished.data = np.maximum(wished.data, 0)
     wished.eliminate_zeros()
-    items = chosen(wished, config)
+    items = chosen(np.bincount(wished.indices, minlength=wished.shape[1]), config)
+    part = wished[:, items]
+    return of_gram(items, np.asfortranarray((part.T @ part).toarray(), np.float32), config, rng)
+
+
+def of_gram(items: Int32, gram: Float32, config: EaseConfig, rng: np.random.Generator) -> Ease:
+    """From the inner products of the items' columns, which are overwritten."""
     dimension = min(config.dimension, len(items))
     if not dimension:
         return Ease(items, np.zeros((0, config.dimension), np.float32), np.zeros((0, config.dimension), np.float32))
-    left, right = _condensed(_weights(wished[:, items], config.regularization), dimension, rng)
+    left, right = _condensed(_weights(gram, config.regularization), dimension, rng)
     return Ease(items, left, right)
 
 
-def chosen(wished: Matrix, config: EaseConfig) -> Int32:
-    """The most taken items, the smaller numbers among equals, ascending."""
-    counts = np.bincount(wished.indices, minlength=wished.shape[1])
+def chosen(counts: Int64, config: EaseConfig) -> Int32:
+    """The items most often taken, the smaller numbers among equals, ascending."""
     enough = int((counts >= config.least_taken).sum())
     best = np.argsort(-counts, kind="stable")[: min(config.most_items, enough)]
     return np.sort(best).astype(np.int32)
 
 
-def _weights(wished: Matrix, regularization: float) -> Float32:
+def _weights(gram: Float32, regularization: float) -> Float32:
     """B = I - P / diag(P) with P the inverse of X'X + regularization I."""
-    gram = np.asfortranarray((wished.T @ wished).toarray(), np.float32)
     gram[np.diag_indices_from(gram)] += np.float32(regularization)
     factor, failed = lapack.spotrf(gram, overwrite_a=True)
     inverse, failed_too = lapack.spotri(factor, overwrite_c=True)  # its upper triangle

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.bundle import BundleData
-from models.data import Float32, History, Interactions
+from models.data import Float32, Float64, History, Interactions
 from models.histories import HISTORY_LIMIT
 from models.sources import ABOVE_ZERO
 from models.sparse import Int64, Rows
@@ -117,12 +118,17 @@ def _of_source(source: str, scores: Float32) -> tuple[Float32, Float32, Float32]
 def add_item_features(parts: Parts, data: Interactions) -> None:
     """The share of an item's events that are among the latest of all, and the logarithm of its age in days."""
     items = len(data.item_ids)
-    recent, age = np.zeros(items, np.float32), np.zeros(items, np.float32)
-    if len(data):
-        counts = np.bincount(data.items, minlength=items)
-        latest = data.timestamps > np.quantile(data.timestamps, 1 - LATELY)
-        recent = (np.bincount(data.items[latest], minlength=items) / np.maximum(counts, 1)).astype(np.float32)
-        first = np.full(items, data.timestamps.max())
-        np.minimum.at(first, data.items, data.timestamps)
-        age = np.log1p((data.timestamps.max() - first) / DAY).astype(np.float32)
-    parts.arrays["item_recent"], parts.arrays["item_age"] = recent, age
+    if not len(data):
+        add_counted(parts, np.zeros(items), np.zeros(items), np.zeros(items), 0.0)
+        return
+    latest = data.timestamps > np.quantile(data.timestamps, 1 - LATELY)
+    first = np.full(items, data.timestamps.max())
+    np.minimum.at(first, data.items, data.timestamps)
+    counts, late = (np.bincount(each, minlength=items) for each in (data.items, data.items[latest]))
+    add_counted(parts, counts, late, first, data.timestamps.max())
+
+
+def add_counted(parts: Parts, counts: NDArray[Any], late: NDArray[Any], first: Float64, last: float) -> None:
+    """From each item's events, those among the latest of all, and its first time; `last`: of all events."""
+    parts.arrays["item_recent"] = (late / np.maximum(counts, 1)).astype(np.float32)
+    parts.arrays["item_age"] = np.log1p((last - first) / DAY).astype(np.float32)

@@ -55,9 +55,11 @@ class IalsConfig:
 
 def settled(config: IalsConfig, taken: Matrix) -> IalsConfig:
     """The settings with a regularisation that suits users by items with signed weights, where none is set."""
-    if config.regularization is not None:
-        return config
-    return replace(config, regularization=max(SHARE_OF_STRENGTH * strength(taken, config), LEAST_REGULARIZATION))
+    return config if config.regularization is not None else settled_by(config, strength(taken, config))
+
+
+def settled_by(config: IalsConfig, strength: float) -> IalsConfig:
+    return replace(config, regularization=max(SHARE_OF_STRENGTH * strength, LEAST_REGULARIZATION))
 
 
 def strength(taken: Matrix, config: IalsConfig) -> float:
@@ -66,12 +68,16 @@ def strength(taken: Matrix, config: IalsConfig) -> float:
     Factors stay zero where the regularisation is above the singular values of that matrix, so that one number cannot
     serve sparse and dense data, or views and purchases.
     """
-    users, items = taken.shape
+    of_item = np.bincount(taken.indices, minlength=taken.shape[1])
+    return float(np.sqrt(strengths_squared(taken, of_item, taken.shape[0], config)))
+
+
+def strengths_squared(taken: Matrix, of_item: Int64, users: int, config: IalsConfig) -> float:
+    """What some of all `users` add to the square of the norm; `of_item`: how many of all took each item."""
     of_user = np.diff(taken.indptr)
-    of_item = np.bincount(taken.indices, minlength=items)
-    pairs = np.repeat(of_user, of_user) + config.unobserved_weight * items
+    pairs = np.repeat(of_user, of_user) + config.unobserved_weight * taken.shape[1]
     pairs = pairs * (of_item[taken.indices] + config.unobserved_weight * users)
-    return float(np.sqrt(np.sum(np.maximum(taken.data, 0).astype(np.float64) ** 2 / pairs**config.frequency_exponent)))
+    return float(np.sum(np.maximum(taken.data, 0).astype(np.float64) ** 2 / pairs**config.frequency_exponent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ class Solver:
     factors: Float32
     gram: Float32  # unobserved_weight * factors' factors
     config: IalsConfig
+    others: int | None = None  # rows of the other side, where `factors` are only those that are needed
 
     @classmethod
     def on(cls, factors: Float32, config: IalsConfig) -> Solver:
@@ -90,7 +97,8 @@ class Solver:
         """The regularisation of rows with so many observations."""
         if self.config.regularization is None:
             raise ValueError("the regularization is not settled")
-        pairs = observed + self.config.unobserved_weight * len(self.factors)
+        others = len(self.factors) if self.others is None else self.others
+        pairs = observed + self.config.unobserved_weight * others
         return np.asarray(self.config.regularization * pairs**self.config.frequency_exponent, np.float32)
 
     def rows(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.sparse import Matrix, Rows, best_of_rows, largest, row_blocks, row_numbers
+from models.data import Float32
+from models.sparse import Int64, Matrix, Rows, best_of_rows, largest, row_blocks, row_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,14 @@ def fit(taken: Matrix, config: ItemKnnConfig, done: Callable[[int], None]) -> Ro
     found = []
     for block in row_blocks(taken.shape[1]):
         similar = by_item[block] @ taken
-        rows = row_numbers(similar) + block.start
-        similar.data /= norms[rows] * norms[similar.indices] + np.float32(config.shrinkage) + np.float32(1e-9)
-        similar.data[rows == similar.indices] = 0
+        normalise(similar, np.arange(block.start, block.stop), norms, config)
         found.append(largest(similar, config.neighbours, block.start))
         done(similar.shape[0])
     return best_of_rows(found, taken.shape[1])
+
+
+def normalise(similar: Matrix, items: Int64, norms: Float32, config: ItemKnnConfig) -> None:
+    """Makes cosines with shrinkage of inner products, in place; row r is of `items[r]`, no neighbour of itself."""
+    rows = items[row_numbers(similar)]
+    similar.data /= norms[rows] * norms[similar.indices] + np.float32(config.shrinkage) + np.float32(1e-9)
+    similar.data[rows == similar.indices] = 0

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from models.data import Float32
+from models.data import Float32, Float64
 from models.sparse import Int64, Matrix, Rows, best_of_rows, largest, row_blocks, row_numbers
 
 BETAS: Final = (0.2, 0.4, 0.6)  # the one first that holds where nothing can be measured
@@ -35,31 +35,43 @@ class Rp3BetaConfig:
 
 def fit(taken: Matrix, config: Rp3BetaConfig, done: Callable[[int], None]) -> Rows:
     """What is reached from every item, from users by items with signed weights; dislikes are no steps."""
-    wished = taken.copy()
-    wished.data = np.maximum(wished.data, 0)
-    wished.eliminate_zeros()
-    from_user, from_item = _steps(wished, config.alpha), _steps(wished.T.tocsr(), config.alpha)
-    beta = BETAS[0] if config.beta is None else config.beta
-    counts = np.bincount(wished.indices, wished.data, minlength=wished.shape[1])
-    held_back = np.maximum(counts, 1e-9).astype(np.float32) ** np.float32(-beta)
+    wished = wishes(taken)
+    totals = np.bincount(wished.indices, wished.data, wished.shape[1]).astype(np.float64)
+    from_item, from_user = steps(wished, totals, config)
     found = []
     for block in row_blocks(wished.shape[1]):
         reached = from_item[block] @ from_user
-        reached.data *= held_back[reached.indices]
-        reached.data[_own(reached, block.start)] = 0
+        hold_back(reached, np.arange(block.start, block.stop), totals, config)
         found.append(largest(reached, config.neighbours, block.start))
         done(reached.shape[0])
     return best_of_rows(found, wished.shape[1])
 
 
-def _steps(wished: Matrix, alpha: float) -> Matrix:
+def wishes(taken: Matrix) -> Matrix:
+    """What was taken without dislikes."""
+    wished = taken.copy()
+    wished.data = np.maximum(wished.data, 0)
+    wished.eliminate_zeros()
+    return wished
+
+
+def steps(wished: Matrix, totals: Float64, config: Rp3BetaConfig) -> tuple[Matrix, Matrix]:
+    """From items to users and from users to items; `totals`: of every item what all users took of it."""
+    of_users = np.bincount(row_numbers(wished), wished.data, wished.shape[0]).astype(np.float64)
+    return _steps(wished.T.tocsr(), totals, config.alpha), _steps(wished, of_users, config.alpha)
+
+
+def hold_back(reached: Matrix, items: Int64, totals: Float64, config: Rp3BetaConfig) -> None:
+    """Divides what was reached by how much it was taken, in place; row r is of `items[r]`, without itself."""
+    beta = BETAS[0] if config.beta is None else config.beta
+    held_back = np.maximum(totals, 1e-9).astype(np.float32) ** np.float32(-beta)
+    reached.data *= held_back[reached.indices]
+    reached.data[items[row_numbers(reached)] == reached.indices] = 0
+
+
+def _steps(wished: Matrix, totals: Float64, alpha: float) -> Matrix:
     """The probabilities of a step from a row to its columns, to the power alpha."""
-    totals = np.bincount(row_numbers(wished), wished.data, minlength=wished.shape[0])
-    steps = wished.copy()
+    found = wished.copy()
     shares: Float32 = (wished.data / totals[row_numbers(wished)]).astype(np.float32)
-    steps.data = shares ** np.float32(alpha)
-    return steps
-
-
-def _own(reached: Matrix, first_row: int) -> Int64:
-    return np.flatnonzero(row_numbers(reached) + first_row == reached.indices)
+    found.data = shares ** np.float32(alpha)
+    return found

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from models.data import Float32, History, Interactions
-from models.sparse import Matrix, Rows, best_of_rows, largest, matrix, row_blocks, row_numbers
+from models.sparse import Int64, Matrix, Rows, best_of_rows, largest, matrix, row_blocks, row_numbers
 
 # Windows and their decays, the one first that holds where nothing can be measured. Ratings entered in one sitting want
 # the long one (.151, .140 and .119 in this order), films in order of viewing the short one (.162, .164, .175 with the
@@ -58,19 +58,24 @@ class TransitionsConfig:
 def fit(data: Interactions, config: TransitionsConfig, done: Callable[[int], None]) -> Rows:
     """Followers of every item, from interactions in order of user and time."""
     items = len(data.item_ids)
-    counts = _counts(data, config)
-    popularity = np.maximum(np.bincount(data.items, minlength=items), 1).astype(np.float32)
-    of_target = popularity ** np.float32(-config.popularity_exponent)
-    of_source = popularity ** np.float32(-config.source_exponent)
-    counts.data *= of_target[counts.indices] * of_source[row_numbers(counts)]
+    followed = counts(data, config)
+    hold_back(followed, np.arange(items), np.bincount(data.items, minlength=items), config)
     found = []
     for block in row_blocks(items):
-        found.append(largest(counts[block], config.neighbours, block.start))
+        found.append(largest(followed[block], config.neighbours, block.start))
         done(block.stop - block.start)
     return best_of_rows(found, items)
 
 
-def _counts(data: Interactions, config: TransitionsConfig) -> Matrix:
+def hold_back(followed: Matrix, items: Int64, taken: Int64, config: TransitionsConfig) -> None:
+    """Divides counts in place by how often source and target were taken; row r is of `items[r]`."""
+    popularity = np.maximum(taken, 1).astype(np.float32)
+    of_target = popularity ** np.float32(-config.popularity_exponent)
+    of_source = popularity ** np.float32(-config.source_exponent)
+    followed.data *= of_target[followed.indices] * of_source[items[row_numbers(followed)]]
+
+
+def counts(data: Interactions, config: TransitionsConfig) -> Matrix:
     """(item, what came after it): decayed counts. Disliked items follow nothing."""
     items = len(data.item_ids)
     shape = (items, items)

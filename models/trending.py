@@ -15,6 +15,7 @@ from models.data import Float32, Float64, Interactions
 DAY = 86_400.0
 # A catalogue that changes in weeks shows it in events of weeks, one that changes in years in those of months.
 SHARE_OF_SPAN = 0.02
+FIRST = 0.01  # the quantile from which the time of the data is measured: one wrong date would stretch the whole
 # Times below are no times but places in sequences: as Unix times they would lie in 1970.
 EARLIEST = 1e7
 
@@ -40,11 +41,15 @@ def fit(data: Interactions, config: TrendingConfig) -> Float32:
 
 def half_life(timestamps: Float64, config: TrendingConfig) -> float:
     """In seconds."""
+    first, last = np.quantile(timestamps, [FIRST, 1.0])
+    return half_life_of(float(first), float(last), config)
+
+
+def half_life_of(first: float, last: float, config: TrendingConfig) -> float:
+    """In seconds; `first` is the quantile FIRST of the times."""
     if config.half_life_days is not None:
         return config.half_life_days * DAY
-    # Not of the whole span: one wrong date would stretch it.
-    first, last = np.quantile(timestamps, [0.01, 1.0])
-    return max(float(last - first) * SHARE_OF_SPAN, DAY)
+    return max((last - first) * SHARE_OF_SPAN, DAY)
 
 
 def decayed(data: Interactions, half_life: float) -> Float64:

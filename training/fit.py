@@ -17,7 +17,7 @@ from models.pipeline import CANDIDATES_PER_SOURCE, LocalRecommender
 from models.ranker import Ranker
 from models.sentiment import Sentiment, add_no_sentiment
 from models.writer import BundleWriter, Parts
-from training.parts import FitConfig, fit_parts, fit_texts
+from training.parts import FitConfig, Texts, fit_parts, fit_texts
 from training.progress import Progress
 from training.stages import EachAnew, Stages, WorkFolder, run_key
 from training.validation import validate, with_settings
@@ -26,6 +26,9 @@ __all__ = ["WORK", "FitConfig", "FittedModels", "fit_bundle", "fit_models", "tid
 
 # (what a user did, newest first; how many) -> ids of the catalogue, best first, without those of the history.
 Recommend: TypeAlias = Callable[[History | None, int], list[str]]
+
+# `fit_parts`, or what does the same elsewhere.
+Learn: TypeAlias = Callable[[Interactions, Sequence[ItemInfo], Texts, FitConfig, Progress, Stages, str], Parts]
 
 WORK = ".work"  # beside the bundles of one name: what stages of runs that were stopped gave
 SINGLE_MODELS = ("popularity", "trending", "itemknn", "transitions", "ials", "ease", "rp3beta", "content")
@@ -76,12 +79,18 @@ def fit_models(
 
     `items` stand in the order of `interactions.item_ids`, interactions in order of user and time.
     """
-    kept = stages or EachAnew()
     data, catalogue = tidy(interactions, items)
+    return fit_with(fit_parts, data, catalogue, config, progress, stages or EachAnew())
+
+
+def fit_with(
+    learn: Learn, data: Interactions, catalogue: Sequence[ItemInfo], config: FitConfig, progress: Progress, kept: Stages
+) -> FittedModels:
+    """`learn` fits the parts; `data` and `catalogue` are as `tidy` leaves them."""
     texts = fit_texts(catalogue, config, progress, kept)
 
     def fit(part: Interactions, config: FitConfig, label: str) -> Parts:
-        return fit_parts(part, catalogue, texts, config, progress, kept, label)
+        return learn(part, catalogue, texts, config, progress, kept, label)
 
     held_out = kept.kept("validation", lambda: validate(data, catalogue, fit, config, progress))
     parts = fit(data, with_settings(config, held_out.json("settings")), "")
@@ -111,9 +120,25 @@ def fit_bundle(
     `sentiment` of reviews, which `interactions` were weighted by: live events are to be weighted alike.
     A run that was stopped goes on where it was; `reused` is told of each stage that it left done.
     """
-    key = run_key(interactions, items, asdict(config))
-    work = WorkFolder.of(out / name / WORK, key, now, reused)
+    work = WorkFolder.of(out / name / WORK, run_key(interactions, items, asdict(config)), now, reused)
     fitted = fit_models(interactions, items, config, progress, work)
+    path = write_bundle(fitted, name, out, progress, now, fingerprint, report, event_weights, sentiment)
+    work.remove()
+    return path
+
+
+def write_bundle(
+    fitted: FittedModels,
+    name: str,
+    out: Path,
+    progress: Progress,
+    now: float,
+    fingerprint: str,
+    report: Mapping[str, Any],
+    event_weights: Mapping[str, float],
+    sentiment: Sentiment | None,
+) -> Path:
+    """As `fit_bundle` says."""
     if sentiment is None:
         add_no_sentiment(fitted.parts)
     else:
@@ -127,7 +152,6 @@ def fit_bundle(
         writer.add(fitted.parts)
         path = writer.finish(settings, {"validation": fitted.metrics, "data": report}, fingerprint, now)
         stage.advance()
-    work.remove()
     return path
 
 

@@ -78,7 +78,7 @@ class CleaningReport:
                 "neutral": int((interactions.weights == 0).sum()),
                 "disliked": int((interactions.weights < 0).sum()),
             },
-            missing=_missing(interactions, items),
+            missing=missing(len(np.unique(interactions.items)), items),
             event_weights=dataset.event_weights,
         )
 
@@ -111,10 +111,11 @@ class CleaningReport:
             yield f"not read: {', '.join(self.not_read)}"
 
 
-def _missing(interactions: Interactions, items: Sequence[ItemInfo]) -> dict[str, int]:
+def missing(taken: int, items: Sequence[ItemInfo]) -> dict[str, int]:
+    """How many items lack something; `taken`: how many of them somebody took."""
     titles = Counter(item.title for item in items if item.title)
     return {
-        "without interactions": len(items) - len(np.unique(interactions.items)),
+        "without interactions": len(items) - taken,
         "without a title": sum(not item.title for item in items),
         "that share their title": sum(count for count in titles.values() if count > 1),
         "without a text": sum(not item.text for item in items),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from models.data import AttributeValue, ItemInfo
@@ -17,16 +17,29 @@ from training.errors import DatasetError
 from training.progress import Progress
 
 
-def read_dataset(path: Path, rejects: Rejects, progress: Progress, opinions_suffice: bool = False) -> Dataset:
-    """Everything the directory says. DatasetError: it cannot be used, or too many rows of a file cannot.
-
-    `opinions_suffice`: a directory without interactions, but with opinions, can be used too.
-    """
+def find_tables(path: Path, opinions_suffice: bool = False) -> tuple[DatasetSpec, SourceFiles, dict[str, str]]:
+    """How a dataset is written, its files, and the file of each of its tables."""
     files = SourceFiles(path)
     given, raw = read_dataset_toml(path)
     layout = by_name(given.layout) if given.layout else recognise(files, given.interactions.file)
     spec = apply(given, raw, layout)
-    found = _tables(spec, files, given, opinions_suffice)
+    return spec, files, _tables(spec, files, given, opinions_suffice)
+
+
+def read_dataset(
+    path: Path,
+    rejects: Rejects,
+    progress: Progress,
+    opinions_suffice: bool = False,
+    elsewhere: Collection[str] = (),
+) -> Dataset:
+    """Everything the directory says. DatasetError: it cannot be used, or too many rows of a file cannot.
+
+    `opinions_suffice`: a directory without interactions, but with opinions, can be used too. `elsewhere`: tables that
+    somebody else reads.
+    """
+    spec, files, tables = find_tables(path, opinions_suffice)
+    found = {table: file for table, file in tables.items() if table not in elsewhere}
     read = _Reader(rejects)
     with progress.stage("read", len(found)) as stage:
         for table, file in found.items():
@@ -35,7 +48,7 @@ def read_dataset(path: Path, rejects: Rejects, progress: Progress, opinions_suff
     if DATASET_TOML in files:
         files.take(DATASET_TOML)
     events = read.events.finish()
-    if not len(events) and not (opinions_suffice and read.opinions):
+    if not (len(events) or elsewhere or (opinions_suffice and read.opinions)):
         raise DatasetError(f"{path}: there is not one usable interaction in {', '.join(found.values())}")
     return Dataset(
         name=dataset_name(path),

@@ -82,17 +82,20 @@ def read_events(table: str, path: Path, spec: TableSpec, rejects: Rejects, into:
     """Interactions, also those of an exported event log."""
 
     def use(columns: Columns, row: Row) -> None:
-        user = values.identifier(columns.get(row, "user"), "user")
-        item = values.identifier(columns.get(row, "item"), "item")
-        value = values.number(columns.get(row, "value"), "value")
-        time = values.timestamp(columns.get(row, "timestamp"))
-        review = values.text(columns.get(row, "text"), "text")
-        kind = (
-            values.text(columns.get(row, "event"), "event") or spec.event or ("view" if math.isnan(value) else "rating")
-        )
-        into.add(user, item, kind, _stars(value, spec.scale) if kind in STARRED else value, time, review)
+        into.add(*event_of(columns, row, spec))
 
     _each_row(table, path, spec, rejects, ("user", "item"), use)
+
+
+def event_of(columns: Columns, row: Row, spec: TableSpec) -> tuple[str, str, str, float, float, str]:
+    """User, item, type, value (NaN: none), time (NaN: none) and review of a row. Raises BadRow."""
+    user = values.identifier(columns.get(row, "user"), "user")
+    item = values.identifier(columns.get(row, "item"), "item")
+    value = values.number(columns.get(row, "value"), "value")
+    time = values.timestamp(columns.get(row, "timestamp"))
+    review = values.text(columns.get(row, "text"), "text")
+    kind = values.text(columns.get(row, "event"), "event") or spec.event or ("view" if math.isnan(value) else "rating")
+    return user, item, kind, _stars(value, spec.scale) if kind in STARRED else value, time, review
 
 
 def _stars(value: float, scale: tuple[float, float]) -> float:
