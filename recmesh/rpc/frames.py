@@ -21,6 +21,7 @@ IGNORABLE = 0x80  # a type with this bit may be unknown to its receiver
 END_STREAM, MORE, CRC, ACK = 0x01, 0x02, 0x08, 0x10
 
 MAX_META = 8_192  # bytes of metadata: it is parsed before anything is known about the call
+MAX_PAIRS = 128  # of metadata in a call: an empty one is 2 bytes of a frame and 70 of its receiver's memory
 MAX_CALL_ID = 2**31 - 1  # ids fit a signed 32-bit integer in every language
 MAX_WINDOW = 2**31 - 1  # bytes of credit, as in HTTP/2
 CEILING_MAX_FRAME = 1 << 20  # a larger frame would hold up the frames of other calls for too long

@@ -8,7 +8,7 @@ from recmesh.rpc import frames
 from recmesh.rpc.call import Kind
 from recmesh.rpc.events import CallReceived, Reply, RequestsEnded, Withdrawn
 from recmesh.rpc.flow import Parcel
-from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MORE, PREFACE, Frame, Limits, ProtocolError, encode
+from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MAX_PAIRS, MORE, PREFACE, Frame, Limits, ProtocolError, encode
 from recmesh.rpc.intake import Intake
 from recmesh.rpc.memory import PROCESS, Pool
 from recmesh.rpc.session import Fault, Session, parse
@@ -123,9 +123,10 @@ class ServerSession(Session):
         self._last_id = call_id
         header = parse(wire.CallHeader, meta)
         taken = len(self._open) + len(self._arriving) + len(self._ending) + len(self._flow.ending)
-        if call_id > self._last_taken or taken >= limits.max_concurrent_calls:
+        unwelcome = call_id > self._last_taken or taken >= limits.max_concurrent_calls
+        if unwelcome or (len(meta) > 2 * MAX_PAIRS and len(header.metadata) > MAX_PAIRS):
             self._done_with(size)
-            self._refuse(call_id, self._why_unwelcome(call_id))
+            self._refuse(call_id, self._why_refused(call_id, unwelcome))
         elif header.kind and header.kind & Kind.CLIENT_STREAM:  # to look a Kind up costs more than the rest of this
             self._begin(call_id, header, b"", self._now)
             self._intakes[call_id] = Intake(limits.call_window, many=True)
@@ -149,9 +150,11 @@ class ServerSession(Session):
             self._flow.open(call_id, ahead)
         self._events.append(CallReceived(call_id, header, payload, since))
 
-    def _why_unwelcome(self, call_id: int) -> Fault:
+    def _why_refused(self, call_id: int, unwelcome: bool) -> Fault:
         if call_id > self._last_taken:
             return Status.UNAVAILABLE, "the server is going away"
+        if not unwelcome:
+            return Status.RESOURCE_EXHAUSTED, f"more than {MAX_PAIRS} pairs of metadata"
         return Status.UNAVAILABLE, f"{self._limits.max_concurrent_calls} calls are running on this connection"
 
     def _on_message(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:

@@ -118,6 +118,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     }
     assert {name: numbers[0] for name, numbers in said.items() if name not in defaults} == {
         "metadata of a frame": str(frames.MAX_META),
+        "pairs of metadata of a call": str(frames.MAX_PAIRS),
         "unfinished messages of a peer": str(session.PARTIAL_MESSAGES),
         "empty messages of a stream that wait": str(session.EMPTY_MESSAGES),
         "large messages that one end has under way": str(flow.INTERLEAVED),

@@ -96,6 +96,14 @@ def empty_messages_that_wait(at: Vector) -> None:
     at.receive(message_frame(1, b""))
 
 
+@vector("server")
+def pairs_of_metadata(at: Vector) -> None:
+    """A call may have 128; one more is refused, though all fit the 8,192 bytes of metadata."""
+    at.open()
+    for call_id, pairs in ((1, 128), (3, 129)):
+        at.receive(call_frame(call_id, "/a/B", metadata=[wire.Metadata()] * pairs))
+
+
 @vector("server", process=100)
 def messages_of_all_connections(at: Vector) -> None:
     """What all connections of a process hold is bounded too; calls that need nothing of that go on."""
