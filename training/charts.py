@@ -9,7 +9,8 @@ from html import escape
 from typing import Final
 
 WIDTH: Final = 720  # of every plot, in its own units; it shrinks with the page
-LABELS: Final = 130  # for the names of models
+LETTER: Final = 7  # the width of a letter of a label, rather more than less
+LONGEST: Final = 31  # letters of a name that are shown: with them a third of the plot is names
 RIGHT: Final = 70  # for the figures behind the bars
 ROW: Final = 26
 AXIS: Final = 30
@@ -39,10 +40,11 @@ class Point:
 def bars(rows: Sequence[Bar], title: str) -> str:
     """A bar a row from zero, its interval as a line on its end."""
     top = max(nice_ticks(0, max((row.high for row in rows), default=1.0)))
-    scale = (WIDTH - LABELS - RIGHT) / top
+    left = _room(rows)
+    scale = (WIDTH - left - RIGHT) / top
 
     def place(value: float) -> float:
-        return LABELS + max(value, 0.0) * scale
+        return left + max(value, 0.0) * scale
 
     height = ROW * len(rows) + AXIS
     parts = [*_grid(nice_ticks(0, top), place, height)]
@@ -50,8 +52,8 @@ def bars(rows: Sequence[Bar], title: str) -> str:
         middle = ROW * number + ROW / 2
         css = "bar marked" if row.marked else "bar"
         parts += [
-            _text(LABELS - 8, middle + 4, row.name, "end"),
-            f'<rect class="{css}" x="{LABELS}" y="{middle - 8:.1f}" width="{place(row.value) - LABELS:.1f}" height="16"'
+            _text(left - 8, middle + 4, _short(row.name), "end"),
+            f'<rect class="{css}" x="{left}" y="{middle - 8:.1f}" width="{place(row.value) - left:.1f}" height="16"'
             f' rx="2"><title>{escape(row.name)}: {row.value:.4f} ({row.low:.4f} to {row.high:.4f})</title></rect>',
             *_interval(place(row.low), place(row.high), middle),
             _text(place(row.high) + 8, middle + 4, f"{row.value:.4f}", "start"),
@@ -63,10 +65,10 @@ def gains(rows: Sequence[Bar], title: str) -> str:
     """Differences around zero: a point a row with its interval."""
     ends = [0.0, *(end for row in rows for end in (row.low, row.high))]
     ticks = nice_ticks(min(ends), max(ends))
-    span = ticks[-1] - ticks[0]
+    span, left = ticks[-1] - ticks[0], _room(rows)
 
     def place(value: float) -> float:
-        return LABELS + (value - ticks[0]) / span * (WIDTH - LABELS - RIGHT)
+        return left + (value - ticks[0]) / span * (WIDTH - left - RIGHT)
 
     height = ROW * len(rows) + AXIS
     parts = [*_grid(ticks, place, height), _line(place(0), 0, place(0), height - AXIS, "zero")]
@@ -74,7 +76,7 @@ def gains(rows: Sequence[Bar], title: str) -> str:
         middle = ROW * number + ROW / 2
         css = "dot marked" if row.marked else "dot"
         parts += [
-            _text(LABELS - 8, middle + 4, row.name, "end"),
+            _text(left - 8, middle + 4, _short(row.name), "end"),
             *_interval(place(row.low), place(row.high), middle),
             f'<circle class="{css}" cx="{place(row.value):.1f}" cy="{middle:.1f}" r="5"/>',
             _text(WIDTH - RIGHT + 8, middle + 4, f"{row.value:+.4f}", "start"),
@@ -85,11 +87,12 @@ def gains(rows: Sequence[Bar], title: str) -> str:
 def points(rows: Sequence[Point], across: str, up: str, title: str) -> str:
     """One point a model; its name beside it."""
     height, left, bottom = 340, 56, 44
+    right = _room(rows)
     xs, ys = ([getattr(row, axis) for row in rows] for axis in "xy")
     over, along = nice_ticks(min([*xs, 0.0]), max(xs)), nice_ticks(0, max(ys))
 
     def x_place(value: float) -> float:
-        return left + (value - over[0]) / (over[-1] - over[0]) * (WIDTH - left - 110)
+        return left + (value - over[0]) / (over[-1] - over[0]) * (WIDTH - left - right)
 
     def y_place(value: float) -> float:
         return height - bottom - value / along[-1] * (height - bottom - 12)
@@ -97,14 +100,14 @@ def points(rows: Sequence[Point], across: str, up: str, title: str) -> str:
     parts = [*_grid(over, x_place, height - bottom + AXIS)]
     for tick in along:
         parts += [
-            _line(left, y_place(tick), WIDTH - 110, y_place(tick), "grid"),
+            _line(left, y_place(tick), WIDTH - right, y_place(tick), "grid"),
             _text(left - 6, y_place(tick) + 4, f"{tick:g}", "end"),
         ]
     placed: list[tuple[float, float]] = []
     for row in sorted(rows, key=lambda row: -row.y):
         x, y = x_place(row.x), y_place(row.y)
         parts.append(f'<circle class="{"dot marked" if row.marked else "dot"}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>')
-        parts.append(_text(x + 9, _free(x, y + 4, placed), row.name, "start"))
+        parts.append(_text(x + 9, _free(x, y + 4, placed), _short(row.name), "start"))
     parts += [_text(left, height - 2, f"across: {across}; up: {up}", "start")]
     return _svg(height, title, parts)
 
@@ -115,6 +118,15 @@ def _free(x: float, y: float, placed: list[tuple[float, float]]) -> float:
         y += 13
     placed.append((x, y))
     return y
+
+
+def _room(rows: Sequence[Bar] | Sequence[Point]) -> float:
+    """For the names of models."""
+    return LETTER * max((len(_short(row.name)) for row in rows), default=0) + 20
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
 
 
 def nice_ticks(low: float, high: float, about: int = 5) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from training.beyond import BEYOND
 from training.console import table
-from training.metrics import METRICS
+from training.metrics import SHOWN
 from training.segments import SegmentFigure
 from training.significance import LEVEL, Difference
 
@@ -81,7 +81,7 @@ class Evaluation:
     def lines(self) -> Iterator[str]:
         """Tables with a row for each model."""
         for k in self.cutoffs:
-            yield from self._figures(METRICS, k)
+            yield from self._figures(SHOWN, k)
             yield ""
         yield from self._figures(BEYOND, self.cutoffs[0])
         yield ""

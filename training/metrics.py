@@ -18,6 +18,7 @@ from models.data import Float64, Int32
 
 PER_USER: Final = ("precision", "recall", "map", "map_all", "ndcg", "mrr", "hit_rate")  # means over the users
 METRICS: Final = (*PER_USER, "coverage")
+SHOWN: Final = tuple(name for name in METRICS if name != "map_all")  # in tables; what programs read has all
 NO_ITEM: Final = -1  # fills the places a short list leaves
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from training.beyond import BEYOND
 from training.charts import Bar, Point, bars, gains, points
 from training.findings import MAIN, Evaluation
-from training.metrics import METRICS
+from training.metrics import SHOWN
 from training.significance import LEVEL
 
 STYLE: Final = """
@@ -17,8 +17,8 @@ STYLE: Final = """
   --mark: #c2571a; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14181e; --ink: #e4e8ee; --soft: #97a3b2; --line: #2d3540;
   --fill: #4e6a88; --mark: #ee9352; } }
-@media print { :root { --paper: #ffffff; --ink: #000000; --soft: #444444; --line: #cccccc; --fill: #9db4cc;
-  --mark: #b04c10; } section { break-inside: avoid; } body { margin: 0; } }
+@media print { :root { color-scheme: light; --paper: #ffffff; --ink: #000000; --soft: #444444; --line: #cccccc;
+  --fill: #9db4cc; --mark: #b04c10; } section { break-inside: avoid; } body { margin: 0; } }
 * { box-sizing: border-box; }
 body { max-width: 60rem; margin: 2.5rem auto; padding: 0 1.25rem; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, sans-serif; }
@@ -71,7 +71,7 @@ def _sections(found: Evaluation) -> Iterator[str]:
             _tested(found),
         )
     for k in found.cutoffs:
-        yield _section(f"First {k} places", "The best of each column is bold.", _figures(found, METRICS, k, bold=True))
+        yield _section(f"First {k} places", "The best of each column is bold.", _figures(found, SHOWN, k, bold=True))
     yield _section(
         "Beyond being right",
         "Novelty in bits; diversity as mean distance within a list; popularity lift over what users had (0: none); "

@@ -61,7 +61,7 @@ def test_a_cut_for_each_user_leaves_nearly_all_to_measure_and_one_moment_few(fil
 
 
 def test_the_blend_is_above_popularity_and_item_knn(tmp_path: Path) -> None:
-    """On the films with 30 ratings or more, and with short factors, for time; the whole is in docs/data.md."""
+    """On the films with 30 ratings or more, and with short factors, for time; the whole is in docs/evaluation.md."""
     popular = prepared(tmp_path, PreprocessingConfig(min_item_events=30))
     config = FitConfig(ials=IalsConfig(dimension=16), blend=BlendConfig(questions=200))
     found = evaluate("films", popular, Plan(), config, SilentProgress())

@@ -63,6 +63,14 @@ def test_bars_begin_at_zero_and_are_to_scale() -> None:
     assert second.get("class") == "bar marked"
 
 
+def test_a_long_name_is_cut_and_told_in_full() -> None:
+    svg = bars([Bar("n" * 300, 0.1, 0.1, 0.1)], "t")
+    root = drawing(svg)
+    label = root.find("text[@text-anchor='end']")
+    assert label is not None and label.text == "n" * 30 + "…"
+    assert "n" * 300 in svg
+
+
 def test_a_gain_of_nothing_stands_on_the_zero_line() -> None:
     root = drawing(gains([Bar("same", 0.0, -0.1, 0.05)], "t"))
     (zero,) = [line for line in root.findall("line") if line.get("class") == "zero"]

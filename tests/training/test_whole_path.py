@@ -24,7 +24,7 @@ from training.datasets.reader import read_dataset
 from training.datasets.rejects import Rejects
 from training.evaluate import tuned_alike
 from training.fit import FitConfig
-from training.metrics import METRICS
+from training.metrics import METRICS, SHOWN
 from training.preprocessing import PreprocessingConfig, prepare
 from training.progress import SilentProgress
 from training.splits import leave_one_out, temporal
@@ -109,7 +109,7 @@ def test_evaluate_finds_what_was_planted(dataset: Path, tmp_path: Path) -> None:
     assert values["popularity", "ndcg", 10] < 0.3
     assert set(found["seconds"]) >= {"read", "clean", "ask blend"}
     lines = [line.split() for line in printed.splitlines()]
-    rows = [line for line in lines if line and line[0] in MODELS and len(line) == 1 + len(METRICS)]
+    rows = [line for line in lines if line and line[0] in MODELS and len(line) == 1 + len(SHOWN)]
     assert [row[0] for row in rows[: 2 * len(MODELS)]] == [*MODELS, *MODELS]
     assert rows[len(MODELS) - 1][4] == f"{values['blend', 'ndcg', 10]:.4f}"
 
