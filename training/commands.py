@@ -26,6 +26,8 @@ from training.language import PARTS, measure_language
 from training.measuring import evaluate_arguments, learning_part, protocol_arguments
 from training.quality.command import quality_arguments, quality_command
 from training.recommend import MAX_COUNT, recommend_file
+from training.settings import TrainingSettings
+from training.spark.engine import fit_on_spark
 from training.tune.command import tune_arguments, tune_command
 
 _BUNDLE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # it becomes the name of a directory
@@ -49,16 +51,31 @@ def main(arguments: Sequence[str], out: TextIO, err: TextIO) -> int:
 
 
 def fit_command(given: argparse.Namespace, console: Console) -> None:
-    if given.engine != "local":
-        raise SettingsError(f'the engine "{given.engine}" is not available in this version; use --engine local')
     settings = settings_given(given)
     name = given.name or dataset_name(given.dataset)
     if not _BUNDLE_NAME.fullmatch(name):
         raise SettingsError(f'"{name}" cannot name a bundle; give --name of letters, digits, ".", "_" and "-"')
     rejects = Rejects(given.out / name / "rejects.jsonl", settings.max_rejects)
+    fit = _fit_on_spark if given.engine == "spark" else _fit_here
+    path = fit(given, name, settings, rejects, console)
+    console.summary()
+    console.say(str(path))
+
+
+def _fit_on_spark(
+    given: argparse.Namespace, name: str, settings: TrainingSettings, rejects: Rejects, console: Console
+) -> Path:
+    if given.protocol:
+        raise SettingsError("--protocol holds a part out with --engine local alone; leave one of the two out")
+    return fit_on_spark(given.dataset, name, given.out, settings, rejects, console, time.time())
+
+
+def _fit_here(
+    given: argparse.Namespace, name: str, settings: TrainingSettings, rejects: Rejects, console: Console
+) -> Path:
     prepared, _, fingerprint = cleaned(given.dataset, rejects, settings, console)
     prepared, told = learning_part(given, prepared, settings)
-    path = fit_bundle(
+    return fit_bundle(
         prepared.interactions,
         prepared.items,
         name=name,
@@ -72,8 +89,6 @@ def fit_command(given: argparse.Namespace, console: Console) -> None:
         sentiment=prepared.sentiment,
         reused=lambda stage: console.complain(f"{stage}: done by an earlier run"),
     )
-    console.summary()
-    console.say(str(path))
 
 
 def language_command(given: argparse.Namespace, console: Console) -> None:

@@ -11,6 +11,7 @@ from training.datasets.rejects import MAX_REJECTS
 from training.errors import SettingsError
 from training.fit import FitConfig
 from training.preprocessing import PreprocessingConfig
+from training.spark.settings import SparkConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class TrainingSettings:
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
     sentiment: SentimentConfig = field(default_factory=SentimentConfig)
     fit: FitConfig = field(default_factory=FitConfig)
+    spark: SparkConfig = field(default_factory=SparkConfig)
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_rejects <= 1:

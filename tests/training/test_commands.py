@@ -87,11 +87,6 @@ def test_an_impossible_share_of_rejects(dataset: Path) -> None:
     assert "max_rejects is a share from 0 to 1" in refused("evaluate", dataset, "--max-rejects", "7")
 
 
-def test_an_engine_that_is_not_there(dataset: Path) -> None:
-    message = refused("fit", dataset, "--out", dataset / "models", "--engine", "spark")
-    assert 'engine "spark" is not available' in message and "--engine local" in message
-
-
 @pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "", " "])
 def test_a_name_that_is_no_directory(dataset: Path, name: str) -> None:
     if not name:
