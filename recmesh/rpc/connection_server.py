@@ -210,19 +210,16 @@ class ServerConnection(Connection):
             self._end(event, call, started, library_status(Status.INTERNAL, message))
 
     def _fail(self, event: CallReceived, call: Call | None, started: float, error: BaseException) -> None:
+        running = self._running.get(event.call_id)
+        # The text of other exceptions may hold what the caller must not see.
+        status = library_status(Status.UNKNOWN, "the handler failed")
         if isinstance(error, RpcError):
             try:
                 status = status_of(error)
             except (TypeError, ValueError) as unsendable:
                 error = unsendable
-            else:
-                self._end(event, call, started, status)
-                return
-        running = self._running.get(event.call_id)
-        if running is None or not running.given_up:
+        if not isinstance(error, RpcError) and (running is None or not running.given_up):
             log.error("the handler of %s failed", event.header.method, exc_info=error)
-        # The exception's own text may hold what the caller must not see.
-        status = library_status(Status.UNKNOWN, "the handler failed")
         if running is None:
             self._end(event, call, started, status)
         else:  # what was shielded from the cancellation still goes on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from types import ModuleType
@@ -11,6 +12,8 @@ if TYPE_CHECKING:  # `call` sets what is kept here
     from recmesh.rpc.call import Context
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class Scope:
@@ -56,18 +59,21 @@ class Scope:
             self._shielded -= 1
             if not self.futures.is_called(waiting):
                 done(waiting, outcome)
+            elif done is reject:
+                log.error("shielded work failed after its handler was cancelled", exc_info=outcome.value)
             if not self._shielded and self._idle is not None:
                 then, self._idle = self._idle, None
                 then()
 
+        resolve, reject = self.futures.resolve, self.futures.reject
         self._shielded += 1
         variables = copy_context()
         variables.run(current.set, Scope(self.context, self.seconds, self.futures))
         working = variables.run(self.futures.as_future, lambda: work)
         self.futures.add_callbacks(
             working,
-            lambda result: settle(self.futures.resolve, result),
-            lambda failure: settle(self.futures.reject, failure),
+            lambda result: settle(resolve, result),
+            lambda failure: settle(reject, failure),
         )
         result: T = await waiting
         return result

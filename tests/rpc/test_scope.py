@@ -144,6 +144,44 @@ def test_shielded_work_goes_on_and_the_call_keeps_its_slot() -> None:
     assert not chain.to_front.server._calls.busy
 
 
+def test_shielded_work_that_fails_when_nobody_waits_for_it_any_more_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chain = Chain()
+    chain.back.pause = Deferred()
+    asking = chain.ask(b"shield")
+    chain.move()
+    asking.cancel()
+    chain.move()
+    assert not caplog.text
+    chain.back.pause.errback(RpcError(Status.ABORTED, "the write was lost"))
+    chain.move()
+    assert "shielded work failed" in caplog.text and "the write was lost" in caplog.text
+    assert chain.to_front.server.in_flight == 0
+
+
+def test_a_call_keeps_its_slot_for_shielded_work_however_its_handler_ends() -> None:
+    chain = Chain()
+    chain.back.pause = Deferred()
+
+    async def front(request: BytesValue, context: Context) -> BytesValue:
+        try:
+            await shield(chain.stub.reverse(b"ab"))
+        except CancelledError as error:
+            raise RpcError(Status.CANCELLED, "given up") from error
+        return BytesValue()
+
+    chain.to_front.server._handlers.add(FRONT, front)
+    asking = chain.ask(b"")
+    chain.move()
+    asking.cancel()
+    chain.move()
+    assert chain.to_front.server.in_flight == chain.to_back.server.in_flight == 1
+    chain.back.pause.callback(None)
+    chain.move()
+    assert chain.to_front.server.in_flight == chain.to_back.server.in_flight == 0
+
+
 def test_shielded_work_that_is_not_cancelled_gives_its_result() -> None:
     chain = Chain()
     asking = chain.ask(b"shield")
