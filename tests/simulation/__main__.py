@@ -25,7 +25,7 @@ RESULTS: Final = Path("benchmarks/results/simulation")
 WORK: Final = Work(seconds=0.02)
 MANY: Final = Size(endpoints=1_000, clients=100, load=0.04, work=WORK)
 BUSY: Final = Size(endpoints=100, clients=100, load=0.4, work=WORK)
-HOUR: Final = Size(endpoints=1_000, clients=100, load=0.003, work=WORK)
+HOUR: Final = Size(endpoints=1_000, clients=100, load=0.002, work=WORK)
 
 PLAYS: Final = {
     **{each.name: partial(play, each, MANY) for each in scenarios.LOCAL},

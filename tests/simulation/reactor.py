@@ -66,6 +66,7 @@ class Reactor:
 
     def __init__(self) -> None:
         self.futures: ModuleType = tx
+        self.tasks = False
         self._now = 0.0
         self._heap: list[tuple[float, int, Later]] = []  # equals in the order they were set
         self._entries = 0
