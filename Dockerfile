@@ -27,7 +27,11 @@ LABEL org.opencontainers.image.title="recmesh" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# One thread a call in the numeric libraries: concurrency comes from the process. Their OpenMP comes inside the wheels.
+# LightGBM, by which a fit grows the ranker, is the one wheel that brings no OpenMP of its own. What serves does without.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/*
+# One thread a call in the numeric libraries: concurrency comes from the process.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

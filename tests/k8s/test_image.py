@@ -96,6 +96,16 @@ def test_every_module_that_is_started_is_in_the_image(base: Cluster) -> None:
         assert importlib.util.find_spec(f"{module}.__main__"), module
 
 
+def test_the_image_has_the_openmp_that_lightgbm_links_to() -> None:
+    assert re.search(r"^lightgbm==", (ROOT / "requirements" / "mesh.txt").read_text(), re.MULTILINE)
+    last = _all("FROM")[-1].stage
+    assert [each for each in _all("RUN") if each.stage == last and "libgomp1" in each.words]
+
+
+NOT_IN_THE_IMAGE: Final = {"optuna", "pyspark"}
+"""What only those install who search for settings, or fit on a Spark cluster."""
+
+
 def _imported(folder: Path) -> set[str]:
     """Top-level names that the files of a package import."""
     names: set[str] = set()
@@ -113,6 +123,6 @@ def test_what_a_package_imports_is_locked_for_the_image(package: str) -> None:
     lock = (ROOT / "requirements" / "mesh.txt").read_text()
     locked = set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
     provided = packages_distributions()
-    for name in _imported(ROOT / package) - set(sys.stdlib_module_names) - set(_packages()):
+    for name in _imported(ROOT / package) - set(sys.stdlib_module_names) - set(_packages()) - NOT_IN_THE_IMAGE:
         distributions = {each.lower().replace("_", "-").replace(".", "-") for each in provided.get(name, [name])}
         assert distributions & locked, f"{package} imports {name}, which requirements/mesh.txt does not install"
