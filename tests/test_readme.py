@@ -16,6 +16,11 @@ def test_every_link_leads_somewhere(target: str) -> None:
     assert (ROOT / target).exists()
 
 
+def test_every_page_is_in_the_tree() -> None:
+    [line] = re.findall(r"^docs/ +(.+)$", README, re.MULTILINE)
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} <= set(re.findall(r"\w+", line))
+
+
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))))
 def test_every_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
