@@ -54,6 +54,7 @@ class ServerConnection(Connection):
         caller: str = "",
         principal: str = "",
         gone: Callable[[ServerConnection], None] = lambda connection: None,
+        warn: Callable[..., object] = log.warning,
     ) -> None:
         self._calls = ServerSession(limits, node_id)
         super().__init__(loop, transport, self._calls)
@@ -64,6 +65,7 @@ class ServerConnection(Connection):
         self._caller = caller
         self._principal = principal  # who the caller's certificate says that it is
         self._gone = gone  # called once, when the connection is lost and its last handler has ended
+        self._warn = warn
         self._first = b""
         self._known = False  # the first bytes are this protocol's
         self._running: dict[int, Running] = {}
@@ -357,7 +359,7 @@ class ServerConnection(Connection):
         self._late.stop()
         self._drain_alarm.stop()
         if self._why_ended:
-            log.warning("closed the connection of %s: %s", self._caller, self._why_ended)
+            self._warn("closed the connection of %s: %s", self._caller, self._why_ended)
         if not self._running:
             self._gone(self)
         for running in list(self._running.values()):

@@ -84,6 +84,7 @@ class Server(abc.ABC):
         self._stopped = False
         self._too_many = Seldom(loop, log.warning)
         self._no_tls = Seldom(loop, log.warning)
+        self._closed = Seldom(loop, log.warning)
 
     @property
     def connections(self) -> int:
@@ -165,6 +166,7 @@ class Server(abc.ABC):
             caller=caller,
             principal=principal,
             gone=self._gone,
+            warn=self._closed.say,
         )
         age = self._bounds.max_age * self._chance.uniform(1 - AGE_SPREAD, 1 + AGE_SPREAD)
         self._open[connection] = Keeper(self._loop, connection, self._bounds, age)

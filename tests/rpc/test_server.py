@@ -16,7 +16,7 @@ from recmesh.testing import begin
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.certificates import Authority
 from tests.rpc.kit import SERVING, Health, ask, stub
-from tests.rpc.memory import Network
+from tests.rpc.memory import MemoryOutlet, Network
 
 
 @pytest.fixture
@@ -34,6 +34,18 @@ def error_of(asked: Any) -> RpcError:
     with pytest.raises(RpcError) as caught:
         asked.result()
     return caught.value
+
+
+def test_peers_that_break_the_protocol_do_not_fill_the_log(
+    network: Network, health: Health, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = network.serve(health.handlers())
+    for _ in range(100):
+        line = there.accept(MemoryOutlet(network.clock), "a peer")
+        line.data_received(b"\x89 is no preface")
+        line.lost("closed")
+    network.move()
+    assert caplog.text.count("closed the connection of a peer") == 1
 
 
 # Age.
