@@ -111,7 +111,7 @@ class Endpoint:
     """Is a Service: a call returns when it is answered. One call at a time; threads take an Endpoint each.
 
     The address is "host:port" or "unix:/path"; ValueError for anything else. A stream is read as its loop goes on, and
-    other calls may be made in between.
+    other calls may be made in between. One that is left unread for 25 seconds is lost: nothing answers the server then.
     """
 
     def __init__(
