@@ -18,12 +18,11 @@ import math
 import random
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -32,17 +31,16 @@ from google.protobuf.wrappers_pb2 import BytesValue
 
 from benchmarks.machine import machine
 from benchmarks.peers.envoy import envoy
+from benchmarks.peers.fleet import Replicas, free_addresses
 from benchmarks.peers.replica import METHOD
 from benchmarks.timeline import Sample, Timeline, quantile
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 ENVOY: Final = CHECKOUT / ".venv-faults" / "bin" / "envoy"
-PORT: Final = 23_500
 REPLICAS: Final = 3
 IN_FLIGHT: Final = 16
 SECONDS: Final = 1.0  # a call may take
 PAYLOAD: Final = BytesValue(value=bytes(100))
-VICTIM: Final = 0
 
 Row = dict[str, Any]
 Ask = Callable[[], Awaitable[str]]  # a call: why it failed, or nothing
@@ -60,60 +58,6 @@ class Plan:
 
 QUICK: Final = Plan(before=2.0, fault=3.0, after=1.0, repeats=1)
 
-
-class Replicas:
-    """The processes behind a contestant."""
-
-    def __init__(self, kind: str, addresses: Sequence[str]) -> None:
-        self._kind, self._addresses = kind, addresses
-        self._processes = [self._start(each) for each in addresses]
-        for each in self._processes:
-            self._hear(each, "serving")
-
-    def _start(self, address: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "benchmarks.peers.replica", self._kind, address]
-        return subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def _hear(self, process: subprocess.Popen[str], word: str) -> None:
-        assert process.stdout is not None
-        said = process.stdout.readline().strip()
-        if said != word:
-            sys.exit(f"a replica on {self._kind} said {said!r} instead of {word!r}")
-
-    async def signal(self, number: signal.Signals) -> None:
-        self._processes[VICTIM].send_signal(number)
-
-    async def order(self, kind: str) -> None:
-        process = self._processes[VICTIM]
-        assert process.stdin is not None
-        process.stdin.write(f"{kind}\n")
-        process.stdin.flush()
-        await asyncio.to_thread(self._hear, process, kind)
-
-    async def restart_all(self) -> None:
-        for place, address in enumerate(self._addresses):
-            self._processes[place].send_signal(signal.SIGTERM)
-            await asyncio.to_thread(self._end, self._processes[place])
-            self._processes[place] = self._start(address)
-            await asyncio.to_thread(self._hear, self._processes[place], "serving")
-            await asyncio.sleep(RESTARTED)
-
-    def _end(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.wait()
-        with suppress(BrokenPipeError):
-            process.stdin.close()
-        process.stdout.close()
-
-    def close(self) -> None:
-        for each in self._processes:
-            each.send_signal(signal.SIGCONT)
-            each.kill()
-            self._end(each)
-
-
-RESTARTED: Final = 2.0  # seconds between two restarts, as an orchestrator that waits for readiness has them
 
 SCENARIOS: Final[
     dict[str, tuple[Callable[[Replicas], Awaitable[None]], Callable[[Replicas], Awaitable[None]] | None]]
@@ -203,7 +147,7 @@ async def under(scenario: str, replicas: Replicas, ask: Ask, plan: Plan) -> Time
 
 
 async def turn(contestant: str, scenario: str, binary: Path, plan: Plan) -> Row:
-    addresses = [f"127.0.0.1:{PORT + place}" for place in range(REPLICAS)]
+    listen, admin, *addresses = free_addresses(2 + REPLICAS)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         replicas = Replicas("recmesh" if contestant == "recmesh" else "grpc", addresses)
@@ -211,7 +155,6 @@ async def turn(contestant: str, scenario: str, binary: Path, plan: Plan) -> Row:
         if contestant == "recmesh":
             way = through_recmesh(addresses)
         else:
-            listen, admin = (f"127.0.0.1:{PORT + 10 + place}" for place in (0, 1))
             stack.enter_context(envoy(binary, listen, admin, addresses, folder))
             way = through_envoy(listen)
         async with way as ask:
