@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from local_mesh import CHECKOUT, LocalMesh, StartError, free_base_port, plan, raise_on_signals, running_mesh
-
+from examples.local_mesh import CHECKOUT, LocalMesh, StartError, free_base_port, plan, raise_on_signals, running_mesh
 from models.bundle import BundleError, find_bundle
 from recmesh.client import Event, Item, RecommendedItem, RpcError, aio, blocking
 

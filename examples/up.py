@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import local_mesh
+from examples import local_mesh
 
 MODELS = local_mesh.CHECKOUT / "var" / "models"
 DATASET = local_mesh.CHECKOUT / "examples" / "data" / "ml-latest-small"
