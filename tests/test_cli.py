@@ -315,7 +315,8 @@ def test_status_prints_every_process(mesh: Mesh, capsys: pytest.CaptureFixture[s
         "serving bundle b1, up for 1.5 min, build 0.1.0, doing 75% of the optional work",
         "",
         "service      address         state      cost ms  in flight  calls  failed  ejected  bundles  last error",
-        "retrieval 1  127.0.0.1:7200  probation   12.500          0  1,200       1        2  b1       2.5 min ago: reset",
+        "retrieval 1  127.0.0.1:7200  probation   12.500          0  1,200       1        2  b1       "
+        "2.5 min ago: reset",
         "",
         "service    in flight  limit  queued  retry budget  hedges  won  held back  panic",
         "retrieval          3  1,024       4        10.200      20    5  25%        yes",
