@@ -47,6 +47,10 @@ def _row(row: Row, figures: Sequence[Measured], tests: Sequence[Mapping[str, Any
         yield f"| {model} | {' | '.join(cells)} | {took} |"
     yield ""
     yield from (verdict(reach, figures) for reach in row.reach)
+    if tests:
+        yield ""
+        yield "NDCG at the first cut-off, paired by user, with the first seed; p corrected after Holm:"
+        yield ""
     yield from map(_tested, tests)
 
 
