@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_PING = b"drained?"
 DRAIN_PONG_TIMEOUT = 1.0  # seconds; a peer that does not answer the PING learns the last call id all the same
+ARRIVAL = 120.0  # seconds for a request without a deadline: 4 MiB at 35 kB a second
 STOPPED = "the server has stopped"
 
 
@@ -73,6 +74,9 @@ class ServerConnection(Connection):
         self._deadlines = Deadlines(loop, self._running, self._expire)
         self._unsent = self._calls.unsent
         self._late = Deadlines(loop, self._unsent, self._expire_unsent)
+        self._arriving = self._calls.arriving
+        self._slow = Deadlines(loop, self._arriving, self._expire_arriving)
+        self._slow_until = 0  # requests up to this id are in `_slow`
         self._state: tuple[bool, wire.LoadReport | None] | None = None  # to tell a peer that has not said HELLO yet
         self._drain_ms: int | None = None
         self._drain_reason = "drain"
@@ -94,6 +98,8 @@ class ServerConnection(Connection):
             if not self._recognise(data):
                 return
         super().data_received(data)
+        if self._arriving:
+            self._bound_arrival()
         if self._refusing:
             self._close_if_done()
 
@@ -291,6 +297,19 @@ class ServerConnection(Connection):
         if self._refusing:
             self._close_if_done()
 
+    def _bound_arrival(self) -> None:
+        """A request that has begun to arrive holds memory and a slot: not for longer than its answer is waited for."""
+        for call_id, intake in self._arriving.items():
+            if call_id > self._slow_until and intake.header is not None:
+                self._slow_until = call_id
+                deadline = deadline_of(intake.header, intake.since)
+                self._slow.add(intake.since + ARRIVAL if deadline is None else deadline, call_id)
+
+    def _expire_arriving(self, call_id: int) -> None:
+        self._write(self._calls.give_up(call_id, status_of(too_late())))
+        if self._refusing:
+            self._close_if_done()
+
     def _give_up(self, call_id: int, running: Running, status: Status, message: str) -> None:
         self._write(self._calls.give_up(call_id, library_status(status, message)))
         self._cancel(running)
@@ -357,6 +376,7 @@ class ServerConnection(Connection):
     def _on_end(self, reason: str) -> None:
         self._deadlines.stop()
         self._late.stop()
+        self._slow.stop()
         self._drain_alarm.stop()
         if self._why_ended:
             self._warn("closed the connection of %s: %s", self._caller, self._why_ended)

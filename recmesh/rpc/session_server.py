@@ -29,6 +29,7 @@ class ServerSession(Session):
         self._last_id = 0
         self._last_taken = MAX_CALL_ID  # later calls are refused
         self._arriving: dict[int, Intake] = {}  # calls whose one request is not there yet
+        self.arriving: Mapping[int, Intake] = self._arriving
         self._open: dict[int, int] = {}  # with their handlers, unanswered; and the credit given ahead for the answer
         self._ending: set[int] = set()  # nobody waits for the answer, the handler has not ended
         self._on[frames.CALL] = self._on_call
@@ -70,13 +71,15 @@ class ServerSession(Session):
         return flow.put(call_id, Parcel(memoryview(payload), frames.STATUS, meta, END_STREAM))
 
     def give_up(self, call_id: int, status: wire.CallStatus) -> bytes:
-        """Answers, in place of its handler, a call that still runs or whose answer could not leave.
+        """Answers, in place of its handler, a call that still arrives or runs, or whose answer could not leave.
 
         One that runs keeps its slot until `status` says that the handler has ended.
         """
         if self._open.pop(call_id, None) is not None:
             self._ending.add(call_id)
             self._forget(self._intakes.pop(call_id, None))
+        elif call_id in self._arriving:
+            self._forget(self._arriving.pop(call_id))
         elif call_id not in self._flow.ending:
             return b""
         self._flow.drop(call_id)

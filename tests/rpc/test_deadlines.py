@@ -7,9 +7,9 @@ import logging
 import pytest
 from twisted.internet.defer import Deferred
 
-from recmesh.rpc import Context, Handlers, Origin, Processed, RpcError, Status
+from recmesh.rpc import Context, Handlers, Origin, Processed, RpcError, Status, frames
 from recmesh.rpc.frames import Limits
-from recmesh.testing import Wire, begin
+from recmesh.testing import Wire, begin, call_frame, message_frame
 from recmesh.v1 import health_pb2 as pb
 from recmesh.v1.health_rpc import HEALTH_CHECK
 from recmesh.wire.v1 import wire_pb2 as wire
@@ -50,6 +50,23 @@ def test_at_the_deadline_the_caller_is_told_and_the_server_hears_cancel(line: Wi
     assert cancels(line) == [wire.Cancel.DEADLINE]
     line.move()
     assert health.cancelled == 1 and line.server.in_flight == 0 and not statuses(line)
+
+
+@pytest.mark.parametrize(("given", "bound"), [({"timeout_us": 1_000_000}, 1.0), ({}, 120.0)])
+def test_a_request_that_never_ends_is_given_up(line: Wire, health: Health, given: dict[str, int], bound: float) -> None:
+    line.move()
+    line.server.data_received(call_frame(1, HEALTH_CHECK.path, b"x" * 1_000, flags=frames.MORE, **given))
+    for _ in range(4):  # the connection itself is well, and its PINGs are answered
+        line.clock.advance(bound / 4 - 0.01)
+        assert not line.down.written or not statuses(line)
+        line.move()
+        assert line.server._calls.held == 1_000
+    line.clock.advance(0.1)
+    (status,) = statuses(line)
+    assert (status.code, status.processed) == (Status.DEADLINE_EXCEEDED, wire.REFUSED)
+    assert line.server._calls.held == 0 and not line.server._calls.busy and not health.asked
+    line.server.data_received(message_frame(1, b"y", frames.END_STREAM))
+    assert len(statuses(line)) == 1 and not line.server.ended
 
 
 def test_at_the_deadline_the_server_cancels_the_handler_and_answers(line: Wire, health: Health) -> None:
