@@ -448,7 +448,7 @@ def test_a_watch_goes_on_when_its_gateway_is_lost() -> None:
 def test_a_watch_that_never_began_fails() -> None:
     bench = Bench()
     run(bench.client.status())
-    watched(bench).append(["away"])
+    watched(bench).extend([["away"]] * 3)  # one an attempt
     with pytest.raises(RpcError) as caught:
         run(pages(bench, 1))
     assert caught.value.status is Status.UNAVAILABLE

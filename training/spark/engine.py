@@ -7,7 +7,8 @@ asked there were fitted on everybody's events before the slice.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -48,10 +49,7 @@ def fit_on_spark(
     dataset: Path, name: str, out: Path, settings: TrainingSettings, rejects: Rejects, console: Console, now: float
 ) -> Path:
     """Writes `out/name/version` and returns it. Raises DatasetError and SettingsError."""
-    # Beside the bundle: there is room for it.
-    out.mkdir(parents=True, exist_ok=True)
-    scratch_folder = tempfile.TemporaryDirectory(prefix=".spark-", dir=out)
-    with spark_session(settings.spark) as session, scratch_folder as scratch:
+    with spark_session(settings.spark) as session, _scratch(out) as scratch:
         cleaned, fingerprint = _prepare(session, dataset, settings, rejects, console)
         config = settings.fit
         sample = cleaned.histories.sample(settings.spark.sample_events, config.seed)
@@ -65,6 +63,14 @@ def fit_on_spark(
         path = write_bundle(fitted, name, out, console, now, fingerprint, report, cleaned.event_weights, None)
         work.remove()
         return path
+
+
+@contextmanager
+def _scratch(out: Path) -> Iterator[str]:
+    """A folder beside the bundle, where there is room for it."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".spark-", dir=out) as folder:
+        yield folder
 
 
 def _prepare(
