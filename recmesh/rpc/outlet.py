@@ -25,6 +25,7 @@ class Outlet(abc.ABC):
 
     def __init__(self, at_end_of_turn: Callable[[Callable[[], None]], Timer]) -> None:
         self.closed = False  # nothing more is written
+        self.eager = True  # not while so much has come that the peer is ahead: then one send is better than two
         self.why = ""  # it was closed, if for a reason of its own
         self.on_room: Callable[[], object] = _nobody  # called when bytes that waited have left
         self._at_end_of_turn = at_end_of_turn
@@ -46,8 +47,9 @@ class Outlet(abc.ABC):
             return
         if self._turn is None and not self._blocked:
             self._turn = self._at_end_of_turn(self._end_turn)
-            self._send(data)
-            return
+            if self.eager:
+                self._send(data)
+                return
         self._later.append(data)
         self._later_bytes += len(data)
         if self._later_bytes > self._uncounted:

@@ -25,6 +25,9 @@ from recmesh.rpc.line import Line
 from recmesh.rpc.sockets import bound_unsent
 from recmesh.rpc.tx_address import name_of
 
+FULL_READ = 64 << 10  # bytes; Twisted reads as many at a time: more of them is waiting
+READS = 3  # more of them before others have their turn
+
 
 class Turn:
     """While a line of this reactor handles what was read: what is written meanwhile leaves when that is done.
@@ -54,7 +57,18 @@ class Turn:
     def cancel(self) -> None:
         """An outlet that was closed has nothing left to send at the end of a turn."""
 
-    def read(self, receive: Callable[[bytes], None], data: bytes) -> None:
+    def read(self, receive: Callable[[bytes], None], outlet: Outlet, data: bytes) -> None:
+        """Deals with what was read, and with some of what has come behind it."""
+        self._deal(receive, data)
+        for _ in range(READS):
+            data = outlet.more() if len(data) == FULL_READ else b""
+            if not data:
+                return
+            outlet.eager = len(data) < FULL_READ  # else the other end is far ahead: one send is better than two
+            self._deal(receive, data)
+            outlet.eager = True
+
+    def _deal(self, receive: Callable[[bytes], None], data: bytes) -> None:
         self._depth += 1
         try:
             receive(data)
@@ -106,6 +120,16 @@ class Outlet(outlet.Outlet):
         self._transport.registerProducer(self, False)  # calls resumeProducing at once, too early to mean anything
         self._blocked = True
 
+    def more(self) -> bytes:
+        """What else has come, without another turn of the reactor; none at the end, which the reactor finds itself."""
+        if self._socket is None or self.closed:
+            return b""
+        try:
+            data: bytes = self._socket.socket.recv(FULL_READ)
+        except OSError:
+            return b""
+        return data
+
     def pauseProducing(self) -> None:
         self._blocked = True
 
@@ -142,9 +166,12 @@ class LineProtocol(Protocol):
     def connectionMade(self) -> None:
         transport = cast(Any, self.transport)
         _tune(transport)
-        self._line = line = self._begin(Outlet(self._reactor, transport), name_of(transport.getPeer()))
+        outlet = Outlet(self._reactor, transport)
+        self._line = line = self._begin(outlet, name_of(transport.getPeer()))
         # A step less for every read than a method would be.
-        self.dataReceived = partial(Turn.of(self._reactor).read, line.data_received)  # type: ignore[method-assign]
+        self.dataReceived = partial(  # type: ignore[method-assign]
+            Turn.of(self._reactor).read, line.data_received, outlet
+        )
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._line.lost(reason.getErrorMessage().rstrip("."))
