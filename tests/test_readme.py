@@ -21,6 +21,27 @@ def test_every_page_is_in_the_tree() -> None:
     assert {page.stem for page in (ROOT / "docs").glob("*.md")} <= set(re.findall(r"\w+", line))
 
 
+def anchors(page: str) -> set[str]:
+    """Of the headings, as forges make them."""
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.name)
+def test_every_link_between_the_pages_leads_to_a_page_and_a_heading(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in link:
+            name, _, heading = link.partition("#")
+            target = page.parent / name if name else page
+            assert target.exists(), link
+            assert not heading or heading in anchors(target.read_text(encoding="utf-8")), link
+
+
+def test_every_page_is_in_the_tree() -> None:
+    [line] = re.findall(r"^docs/ +(.+)$", README, re.MULTILINE)
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} <= set(re.findall(r"\w+", line))
+
+
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))))
 def test_every_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
