@@ -37,11 +37,6 @@ def test_every_link_between_the_pages_leads_to_a_page_and_a_heading(page: Path) 
             assert not heading or heading in anchors(target.read_text(encoding="utf-8")), link
 
 
-def test_every_page_is_in_the_tree() -> None:
-    [line] = re.findall(r"^docs/ +(.+)$", README, re.MULTILINE)
-    assert {page.stem for page in (ROOT / "docs").glob("*.md")} <= set(re.findall(r"\w+", line))
-
-
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))))
 def test_every_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
