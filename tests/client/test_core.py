@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -15,34 +14,10 @@ from recmesh.client.core import Client
 from recmesh.client.values import AttributeValue
 from recmesh.rpc.blocking import run
 from recmesh.v1 import recommender_pb2 as pb
-from tests.client.fake import FakeClock, FakeEndpoint, FakeGateway, late, lost, refused
+from tests.client.bench import Bench
+from tests.client.fake import FakeClock, FakeEndpoint, late, lost, refused
 
 NO_ID: Any = 5
-
-
-class Bench:
-    """A client whose gateways are in memory."""
-
-    def __init__(self, *failures: list[RpcError], **options: Any) -> None:
-        self.clock = FakeClock()
-        self.endpoints: list[FakeEndpoint] = []
-        waiting = deque(failures)
-
-        def connect(address: str) -> FakeEndpoint:
-            self.endpoints.append(FakeEndpoint(address, failures=deque(waiting.popleft() if waiting else ())))
-            return self.endpoints[-1]
-
-        addresses = [f"gateway:{place}" for place in range(max(1, len(failures)))]
-        given: dict[str, Any] = {"timeout": 2.0, "tenant": ""} | options
-        self.client = Client(addresses, connect, self.clock, random.Random(1), **given)
-
-    @property
-    def requests(self) -> list[Any]:
-        return [request for endpoint in self.endpoints for request in endpoint.gateway.requests]  # type: ignore[attr-defined]
-
-    @property
-    def attempts(self) -> list[int]:
-        return [len(endpoint.contexts) for endpoint in self.endpoints]
 
 
 def test_recommend_sends_all_it_is_given() -> None:
@@ -409,46 +384,3 @@ def test_an_attribute_of_another_kind_is_named(value: Any) -> None:
 def test_a_timeout_that_is_no_number_makes_no_client(timeout: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"^timeout is .*; it must|^timeout is .*: it must"):
         Client(["a:1"], FakeEndpoint, FakeClock(), random.Random(1), timeout=timeout, tenant="")
-
-
-# Watching.
-
-
-async def pages(bench: Bench, most: int) -> list[list[str]]:
-    seen: list[list[str]] = []
-    async for answer in bench.client.watch("42", count=3):
-        seen.append([item.id for item in answer.items])
-        if len(seen) == most:
-            break
-    return seen
-
-
-def watched(bench: Bench) -> deque[list[str]]:
-    gateway = bench.endpoints[0].gateway
-    assert isinstance(gateway, FakeGateway)
-    return gateway.watched
-
-
-def test_a_watch_gives_pages_that_are_news() -> None:
-    bench = Bench()
-    run(bench.client.status())
-    watched(bench).append(["42", "42", "nobody", "42"])
-    seen = run(pages(bench, 3))
-    assert seen[0] == seen[2] != seen[1]
-
-
-def test_a_watch_goes_on_when_its_gateway_is_lost() -> None:
-    bench = Bench()
-    run(bench.client.status())
-    watched(bench).extend([["42", "away"], ["away"], ["42", "nobody"]])
-    assert len(run(pages(bench, 2))) == 2
-    assert bench.clock.now > 100.0
-
-
-def test_a_watch_that_never_began_fails() -> None:
-    bench = Bench()
-    run(bench.client.status())
-    watched(bench).extend([["away"]] * 3)  # one an attempt
-    with pytest.raises(RpcError) as caught:
-        run(pages(bench, 1))
-    assert caught.value.status is Status.UNAVAILABLE
