@@ -65,8 +65,10 @@ class Turn:
             if not data:
                 return
             outlet.eager = len(data) < FULL_READ  # else the other end is far ahead: one send is better than two
-            self._deal(receive, data)
-            outlet.eager = True
+            try:
+                self._deal(receive, data)
+            finally:
+                outlet.eager = True
 
     def _deal(self, receive: Callable[[bytes], None], data: bytes) -> None:
         self._depth += 1
