@@ -9,9 +9,13 @@ from typing import Final
 
 from gateway.candidates import Candidates
 from gateway.columns import floats, ints
-from gateway.run import STAGE_SHARE, Run
+from gateway.run import Run
 from recmesh.v1.common_pb2 import History, SourceScores
 from recmesh.v1.ranking_pb2 import RankRequest
+
+RANKING_SHARE: Final = 0.75
+"""Of the time left. Ranking takes most of a page's time and only the titles come after it: while one replica does the
+work of two, an answer that comes later is worth more than a plain one."""
 
 NEW: Final = "new"  # the source of items that came after the bundle: it proposes, the other sources judge
 
@@ -75,7 +79,7 @@ async def _rank(
         candidates_per_source=candidates_per_source,
         history=history,
     )
-    answer = await run.unless_away("ranking", run.upstreams.ranking.rank(request, run.context(STAGE_SHARE)))
+    answer = await run.unless_away("ranking", run.upstreams.ranking.rank(request, run.context(RANKING_SHARE)))
     if answer is None:
         return plain(surface, candidates, count, candidates_per_source)
     contributions = {column.source: floats(column.scores) for column in answer.contributions}

@@ -43,23 +43,29 @@ async def _forever() -> None:
     await Deferred()
 
 
+async def _sleep(clock: tx.Clock, seconds: float) -> None:
+    await clock.sleep(seconds)
+
+
 @dataclass(slots=True)
 class Wire:
     """Leads to one process. `fails`: every call is answered so; `hangs`: none is answered, and each ends at its
-    deadline, which a connection keeps."""
+    deadline, which a connection keeps; `late`: so many seconds later than usual."""
 
     handlers: Handlers
     clock: tx.Clock
     fails: RpcError | None = None
     hangs: bool = False
+    late: float = 0.0
     state: str = "ready"
     contexts: list[Context] = field(default_factory=list)
 
     async def __call__(self, call: Call) -> Message:
         self.contexts.append(call.context)
-        if self.hangs:
+        if self.hangs or self.late:
             assert call.context.deadline is not None
-            await self.clock.within(call.context.deadline - self.clock.seconds(), _forever())
+            waiting = _forever() if self.hangs else _sleep(self.clock, self.late)
+            await self.clock.within(call.context.deadline - self.clock.seconds(), waiting)
         if self.fails:
             raise self.fails
         request = call.method.request.FromString(call.request.SerializeToString())

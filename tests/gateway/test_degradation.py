@@ -115,6 +115,13 @@ def test_stages_that_hang_leave_time_for_the_rest() -> None:
     assert not mesh.clock.getDelayedCalls()
 
 
+def test_a_ranking_that_does_the_work_of_two_is_waited_for() -> None:
+    mesh = mesh_without()
+    mesh.wires["ranking"].late = 0.45
+    answer = mesh.answer(mesh.ask.recommend(ASK, Context(deadline=mesh.clock.seconds() + 1.0)))
+    assert answer.degraded == [] and all(item.title for item in answer.items)
+
+
 @pytest.mark.parametrize("status", [Status.INVALID_ARGUMENT, Status.FAILED_PRECONDITION])
 @pytest.mark.parametrize("stage", ["feedback", "embedding", "0-0", "ranking"])
 def test_what_a_stage_has_against_a_request_is_no_absence(stage: str, status: Status) -> None:
