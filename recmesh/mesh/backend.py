@@ -20,7 +20,7 @@ from recmesh.mesh.resolver import Resolver
 from recmesh.mesh.retry import Retry
 from recmesh.mesh.subset import MOST
 from recmesh.mesh.throttle import Throttle
-from recmesh.mesh.timeout import Deadline
+from recmesh.mesh.timeout import Attempt, Deadline
 from recmesh.mesh.trace import Trace
 from recmesh.rpc import Call, Filter, Service, stack
 
@@ -30,7 +30,7 @@ class Policy:
     """How an upstream service is called."""
 
     seconds: float = 1.0  # for the whole call
-    attempt_seconds: float = 0.5  # for one attempt, so that another fits in when an endpoint hangs
+    attempt_seconds: float = 0.5  # for one attempt at most, so that another fits in when an endpoint hangs
     attempt: Filter | None = None  # bounds an attempt instead of that
     attempts: int = 3  # the first, one elsewhere, and one after a pause
     hedging: bool = True
@@ -131,9 +131,9 @@ def backends(
 ) -> tuple[Backend, ...]:
     """A Backend for each shard of a service; they share its budget, breaker and throttle."""
     upstream = Upstream(name, given, policy)
-    around = _per_attempt(name, given, policy)
 
     def shard_of(shard: int) -> Backend:
+        around = _per_attempt(name, given, policy, lambda call: endpoints.elsewhere(call))
         picker: Picker = LeastCost(given.rng)
         most: int | None = policy.most_endpoints
         if policy.affinity is not None:
@@ -157,7 +157,9 @@ def backend(
     return backends(name, resolver, connections, given, policy)[0]
 
 
-def _per_attempt(name: str, given: Surroundings, policy: Policy) -> Callable[[Endpoint], Service]:
+def _per_attempt(
+    name: str, given: Surroundings, policy: Policy, elsewhere: Callable[[Call], bool]
+) -> Callable[[Endpoint], Service]:
     """What stands between a Replica, which takes cost and ejection from the outcome, and its connection."""
     clock = given.clock
     attempts = Metrics(
@@ -165,6 +167,7 @@ def _per_attempt(name: str, given: Surroundings, policy: Policy) -> Callable[[En
     )
     filters = (
         attempts,  # of this endpoint; what comes above is one call, what comes here may be one of several
-        policy.attempt or Deadline(clock, policy.attempt_seconds),  # innermost: leaves Retry the time for another
+        # Innermost: leaves Retry the time for another.
+        policy.attempt or Attempt(clock, policy.attempt_seconds, policy.attempts, elsewhere),
     )
     return lambda endpoint: stack(*filters, to=endpoint)

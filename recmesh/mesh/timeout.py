@@ -1,4 +1,4 @@
-"""Deadline and Timeout: a call is answered in time or not at all.
+"""Deadline, Attempt and Timeout: a call is answered in time or not at all.
 
 They protect a caller from an answer that never comes, and a process from working for callers who have gone. A stream
 passes both with the deadline it came with, if it has one: how long it lasts is for its caller to say.
@@ -6,11 +6,14 @@ passes both with the deadline it came with, if it has one: how long it lasts is 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from google.protobuf.message import Message
 
 from recmesh.rpc import Call, Clock, Origin, Processed, RpcError, Service, Status
+
+SHARE: Final = 0.5  # of the time left, for an attempt while another endpoint could still be asked
 
 
 class Deadline:
@@ -25,13 +28,43 @@ class Deadline:
 
     def __call__(self, call: Call, service: Service) -> Awaitable[Message]:
         now = self._now()
-        context = call.context
-        deadline = context.deadline
-        if deadline is not None and deadline <= now:
-            return _too_late(call)
-        if not call.streams and (deadline is None or deadline > now + self._seconds):
-            call = call.within(context.by(now + self._seconds))
-        return service(call)  # not awaited here: on its way back a call has nothing to meet
+        return _by(now + self._seconds, now, call, service)
+
+
+class Attempt:
+    """Gives one of several attempts its deadline: `seconds` from its beginning, or sooner, so that time is left for
+    another where there is an endpoint `elsewhere`.
+
+    Without that, a call with little time would spend all of it on an endpoint that hangs.
+    """
+
+    def __init__(self, clock: Clock, seconds: float, attempts: int, elsewhere: Callable[[Call], bool]) -> None:
+        self._now = clock.seconds
+        self._seconds = seconds
+        self._attempts = attempts
+        self._elsewhere = elsewhere
+
+    def __call__(self, call: Call, service: Service) -> Awaitable[Message]:
+        now = self._now()
+        by, context = now + self._seconds, call.context
+        if context.deadline is not None:
+            share = now + SHARE * (context.deadline - now)
+            if share < by and self._may_be_repeated(call) and self._elsewhere(call):
+                by = share
+        return _by(by, now, call, service)
+
+    def _may_be_repeated(self, call: Call) -> bool:
+        return call.method.idempotent and call.context.attempt + 1 < self._attempts
+
+
+def _by(deadline: float, now: float, call: Call, service: Service) -> Awaitable[Message]:
+    """The answer by the call's own deadline, or this one if it is sooner."""
+    given = call.context.deadline
+    if given is not None and given <= now:
+        return _too_late(call)
+    if not call.streams and (given is None or given > deadline):
+        call = call.within(call.context.by(deadline))
+    return service(call)  # not awaited here: on its way back a call has nothing to meet
 
 
 async def _too_late(call: Call) -> Message:

@@ -63,6 +63,23 @@ def test_an_endpoint_that_hangs_costs_one_attempt_and_the_other_answers() -> Non
     assert not upstream.clock.getDelayedCalls()
 
 
+def test_a_call_with_little_time_keeps_half_of_it_for_the_endpoint_that_does_not_hang() -> None:
+    upstream = Upstream(a=[never()], b=[FOUND])
+    reply = Outcome(upstream.backend()(search(0.36)))
+    upstream.clock.advance(0.18)
+    upstream.clock.advance(0.04)
+    assert reply.result() is FOUND
+    assert upstream.scripts["b"].calls[0].context.deadline == 0.36  # there is nobody else to leave time for
+
+
+@pytest.mark.parametrize("other", ["draining", "backing off"])
+def test_an_endpoint_that_is_left_alone_has_all_the_time_there_is(other: str) -> None:
+    upstream = Upstream(a=[never()], b=[FOUND])
+    upstream.scripts["b"].state = other
+    Outcome(upstream.backend()(search(0.36)))
+    assert upstream.scripts["a"].calls[0].context.deadline == 0.36
+
+
 def test_attempts_belong_to_one_span_and_carry_their_number() -> None:
     upstream = Upstream(a=[UNREACHABLE], b=[FOUND])
     Outcome(upstream.backend()(search())).result()

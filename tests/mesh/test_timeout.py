@@ -1,4 +1,4 @@
-"""Deadline and Timeout."""
+"""Deadline, Attempt and Timeout."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 import pytest
 from twisted.internet.task import Clock
 
-from recmesh.mesh.timeout import Deadline, Timeout
+from recmesh.mesh.timeout import Attempt, Deadline, Timeout
 from recmesh.rpc import Call, Context, Filter, Method, Processed, Status, stack, tx
 from recmesh.rpc.call import ENDED, Kind
 from recmesh.v1.retrieval_pb2 import SearchRequest, SearchResponse
-from tests.mesh.faults import READING, Fault, World
+from tests.mesh.faults import READING, UNSAFE, Fault, World
 from tests.mesh.kit import FOUND, Outcome, Script, never, search
 
 WATCH = Method("/x.X/Watch", SearchRequest, SearchResponse, True, True, Kind.SERVER_STREAM)
@@ -46,7 +46,8 @@ def test_the_service_behind_sees_the_sooner_deadline(given: float | None, seen: 
 def test_a_call_whose_time_is_up_is_not_made() -> None:
     clock = Clock()
     clock.advance(10.0)
-    for each in (Timeout(tx.Clock(clock), 5.0), Deadline(tx.Clock(clock), 5.0)):
+    time = tx.Clock(clock)
+    for each in (Timeout(time, 5.0), Deadline(time, 5.0), Attempt(time, 5.0, 3, lambda call: True)):
         service = Script()
         error = Outcome(stack(each, to=service)(search(10.0))).error()
         assert (error.status, error.processed) == (Status.DEADLINE_EXCEEDED, Processed.NOT_SENT)
@@ -76,10 +77,42 @@ def test_a_deadline_is_set_and_left_to_the_connection(given: float | None, seen:
     assert not clock.getDelayedCalls()
 
 
+@pytest.mark.parametrize(
+    ("given", "attempt", "elsewhere", "seen"),
+    [
+        (None, 0, True, 10.5),
+        (12.0, 0, True, 10.5),
+        (10.4, 0, True, 10.2),
+        (10.4, 1, True, 10.2),
+        (10.4, 2, True, 10.4),  # the last
+        (10.4, 0, False, 10.4),
+    ],
+)
+def test_an_attempt_leaves_half_of_the_time_where_another_could_follow(
+    given: float | None, attempt: int, elsewhere: bool, seen: float
+) -> None:
+    clock, service = Clock(), Script(FOUND)
+    clock.advance(10.0)
+    bound = Attempt(tx.Clock(clock), 0.5, 3, lambda call: elsewhere)
+    Outcome(stack(bound, to=service)(search(given, attempt=attempt))).result()
+    assert service.calls[0].context.deadline == pytest.approx(seen)
+
+
+def test_an_attempt_that_is_never_repeated_has_all_the_time() -> None:
+    service = Script(FOUND)
+    bound = Attempt(tx.Clock(Clock()), 0.5, 3, lambda call: True)
+    Outcome(stack(bound, to=service)(Call(UNSAFE, SearchRequest(), Context(0.4)))).result()
+    assert service.calls[0].context.deadline == 0.4
+
+
 @pytest.mark.parametrize("given", [None, 99.0])
 def test_a_stream_lasts_as_long_as_its_caller_says(given: float | None) -> None:
     clock = Clock()
-    policies: list[Filter] = [Timeout(tx.Clock(clock), 5.0), Deadline(tx.Clock(clock), 5.0)]
+    policies: list[Filter] = [
+        Timeout(tx.Clock(clock), 5.0),
+        Deadline(tx.Clock(clock), 5.0),
+        Attempt(tx.Clock(clock), 5.0, 3, lambda call: True),
+    ]
     for each in policies:
         service, answer = Script(never()), Call(WATCH, SearchRequest(), Context(given), replies=Nowhere())
         reply = Outcome(stack(each, to=service)(answer))
