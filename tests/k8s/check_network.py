@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from tests.k8s.cluster import Cluster, Workload, matches
 
 GATEWAY: Final = "gateway"
+SLICES: Final = {
+    "apiGroups": ["discovery.k8s.io"],
+    "resources": ["endpointslices"],
+    "verbs": ["get", "list", "watch"],
+}
+API_PORTS: Final = tuple({"protocol": "TCP", "port": port} for port in (443, 6443))
 
 
 def services(cluster: Cluster) -> Iterator[str]:
@@ -45,10 +51,10 @@ def upstreams(cluster: Cluster) -> Iterator[str]:
     for service in ("embedding", "ranking", "feedback"):
         workloads = [workload for workload in cluster.servers if workload.name == service]
         expected = [address for workload in workloads for address in cluster.addresses(workload)]
-        if told.get(service) != expected or not expected:
+        if _resolved(cluster, told.get(service, ())) != expected or not expected:
             yield f"upstreams.{service} = {told.get(service)}, the pods are {expected}"
     expected_shards = [cluster.addresses(shard) for shard in _shards(cluster)]
-    if told.get("retrieval") != expected_shards or not expected_shards:
+    if [_resolved(cluster, each) for each in told.get("retrieval", ())] != expected_shards or not expected_shards:
         yield f"upstreams.retrieval = {told.get('retrieval')}, the pods are {expected_shards}"
 
 
@@ -100,10 +106,12 @@ def _shards(cluster: Cluster) -> list[Workload]:
 def _links(cluster: Cluster) -> Iterator[tuple[Workload, str]]:
     """Who calls which address, by the settings."""
     for workload in cluster.servers:
-        told = cluster.config(workload)
-        for target in [*told.get("upstreams", {}).values(), told.get("peers", [])]:
-            for address in target:
-                yield from ((workload, each) for each in ([address] if isinstance(address, str) else address))
+        for source in cluster.sources(workload):
+            yield from ((workload, address) for address in cluster.resolved(source))
+
+
+def _resolved(cluster: Cluster, sources: Iterable[str]) -> list[str]:
+    return [address for source in sources for address in cluster.resolved(source)]
 
 
 def _applying(cluster: Cluster, workload: Workload) -> list[Mapping[str, Any]]:
@@ -119,7 +127,10 @@ def _rules(cluster: Cluster, workload: Workload, way: str) -> Iterator[Mapping[s
 def _allowed(cluster: Cluster, workload: Workload, way: str, side: str, other: Workload, port: int) -> bool:
     return any(
         {"protocol": "TCP", "port": port} in rule["ports"]
-        and any("namespaceSelector" not in peer and matches(peer["podSelector"], other.labels) for peer in rule[side])
+        and any(
+            "namespaceSelector" not in peer and matches(peer["podSelector"], other.labels)
+            for peer in rule.get(side, ())
+        )
         for rule in _rules(cluster, workload, way)
     )
 
@@ -137,4 +148,27 @@ def _measured(cluster: Cluster, workload: Workload) -> bool:
     )
 
 
-CHECKS: Final = (services, budgets, upstreams, shards, policies)
+def api_access(cluster: Cluster) -> Iterator[str]:
+    """Who asks the API server where pods are has a token, may do that and nothing else, and reaches it."""
+    for workload in cluster.servers:
+        if any(source.startswith("kubernetes:") for source in cluster.sources(workload)):
+            account = workload.pod.get("serviceAccountName", "default")
+            if cluster.named("ServiceAccount", account) is None:
+                yield f"{workload.name}: there is no ServiceAccount {account}"
+            if workload.pod.get("automountServiceAccountToken") is not True:
+                yield f"{workload.name}: has no token to ask the API server with"
+            if (rules := list(_rights(cluster, account))) != [SLICES]:
+                yield f"{workload.name}: {account} may {rules}"
+            if not any(port in rule["ports"] for rule in _rules(cluster, workload, "egress") for port in API_PORTS):
+                yield f"{workload.name}: no policy lets it out to the API server"
+
+
+def _rights(cluster: Cluster, account: str) -> Iterator[Mapping[str, Any]]:
+    """The rules of all roles that are bound to a service account."""
+    for binding in cluster.of_kind("RoleBinding"):
+        if {"kind": "ServiceAccount", "name": account} in binding["subjects"]:
+            role = cluster.named(binding["roleRef"]["kind"], binding["roleRef"]["name"])
+            yield from role["rules"] if role is not None else ()
+
+
+CHECKS: Final = (services, budgets, upstreams, shards, policies, api_access)

@@ -149,7 +149,7 @@ def grace(cluster: Cluster) -> Iterator[str]:
 
 
 def hardening(cluster: Cluster) -> Iterator[str]:
-    """Every pod passes the restricted Pod Security Standard, and holds no token and no writable root."""
+    """Every pod passes the restricted Pod Security Standard, with no needless token and no writable root."""
     for workload in cluster.workloads:
         pod, container = workload.pod, workload.container
         security, inner = pod.get("securityContext", {}), container.get("securityContext", {})
@@ -160,10 +160,14 @@ def hardening(cluster: Cluster) -> Iterator[str]:
             "may gain privileges": inner.get("allowPrivilegeEscalation") is False,
             "writes to its root": inner.get("readOnlyRootFilesystem") is True,
             "keeps capabilities": inner.get("capabilities") == {"drop": ["ALL"]},
-            "holds a token": pod.get("automountServiceAccountToken") is False,
+            "holds a token": pod.get("automountServiceAccountToken") is False or _asks_the_api(cluster, workload),
             "is told of every Service by variables": pod.get("enableServiceLinks") is False,
         }
         yield from (f"{workload.name}: {fault}" for fault, fine in holds.items() if not fine)
+
+
+def _asks_the_api(cluster: Cluster, workload: Workload) -> bool:
+    return any(source.startswith("kubernetes:") for source in cluster.sources(workload))
 
 
 CHECKS: Final = (names, images, selectors, probes, settings, volumes, quantities, grace, hardening)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from recmesh.mesh.target import parse_target
 from tests.k8s.kustomize import Document
 
 KINDS_WITH_PODS = ("Deployment", "StatefulSet", "Job", "Pod")
@@ -125,6 +126,24 @@ class Cluster:
         host = service["metadata"]["name"]
         port = workload.ports["wire"]
         return [f"{workload.name}-{ordinal}.{host}:{port}" for ordinal in range(workload.replicas)]
+
+    def sources(self, workload: Workload) -> list[str]:
+        """The addresses, and sources of addresses, that a workload's settings name."""
+        told = self.config(workload)
+        listed: list[Any] = [*told.get("upstreams", {}).values(), told.get("peers", [])]
+        while any(isinstance(each, list) for each in listed):
+            listed = [one for each in listed for one in (each if isinstance(each, list) else [each])]
+        return listed
+
+    def resolved(self, source: str) -> list[str]:
+        """The addresses that a source stands for; for EndpointSlices, the pods of the Service they belong to."""
+        target = parse_target(source)
+        if target.kind == "static":
+            return [source]
+        service = self.named("Service", target.name) if target.kind == "kubernetes" else None
+        if service is None or target.port not in [port.get("name") for port in service["spec"]["ports"]]:
+            return []
+        return [address for each in self.selected(service["spec"]["selector"]) for address in self.addresses(each)]
 
     def owner(self, address: str) -> Workload | None:
         return next((workload for workload in self.servers if address in self.addresses(workload)), None)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.k8s import check_network, check_pods
 from tests.k8s.cluster import Cluster
+from tests.k8s.conftest import cluster_of
 
 POD: Final = "spec/template/spec"
 CONTAINER: Final = f"{POD}/containers/0"
@@ -118,8 +119,32 @@ SETTINGS_FAULTS: Final = (
 )
 
 
+SLICES_FAULTS: Final = (
+    _pods(check_network.api_access, "gateway", f"{POD}/automountServiceAccountToken", False),
+    _pods(check_network.api_access, "gateway", f"{POD}/serviceAccountName", "default"),
+    Fault(check_network.api_access, "ServiceAccount", "gateway", "metadata/name", "door"),
+    Fault(check_network.api_access, "Role", "endpoint-slices", "rules/0/verbs", ["get", "list"]),
+    Fault(check_network.api_access, "Role", "endpoint-slices", "rules/0/resources", ["*"]),
+    Fault(check_network.api_access, "RoleBinding", "gateway-endpoint-slices", "subjects/0/name", "default"),
+    Fault(check_network.api_access, "RoleBinding", "gateway-endpoint-slices", "roleRef/name", "slices"),
+    Fault(check_network.api_access, "NetworkPolicy", "recmesh-api-server", "spec/egress", []),
+    Fault(check_network.upstreams, "Service", "ranking", "metadata/name", "rank"),
+    Fault(check_network.upstreams, "Service", "ranking", "spec/ports/0/name", "grpc"),
+    Fault(check_network.policies, "NetworkPolicy", "recmesh-ranking", "spec/ingress", []),
+)
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_check_finds_a_fault_in_the_manifests(base: Cluster, fault: Fault) -> None:
+    assert list(planted(base, fault))
+
+
+@pytest.mark.parametrize("fault", SLICES_FAULTS, ids=str)
+def test_a_check_finds_a_fault_where_the_gateway_follows_slices(fault: Fault) -> None:
+    assert list(planted(cluster_of("overlays/endpoint-slices"), fault))
+
+
+def planted(base: Cluster, fault: Fault) -> Iterable[str]:
     document = base.named(fault.kind, fault.name)
     assert document is not None
     *parents, last = (int(step) if step.isdigit() else step for step in fault.path.split("/"))
@@ -131,7 +156,7 @@ def test_a_check_finds_a_fault_in_the_manifests(base: Cluster, fault: Fault) -> 
     else:
         assert place[last] != fault.value
         place[last] = fault.value
-    assert list(fault.check(base))
+    return fault.check(base)
 
 
 @pytest.mark.parametrize(("check", "workload", "text", "wrong"), SETTINGS_FAULTS)
