@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.candidates import Candidates
-from gateway.columns import floats, ints
+from gateway.columns import INT, floats, ints
 from gateway.run import Run
+from recmesh.rpc import RpcError, Status
 from recmesh.v1.common_pb2 import History, SourceScores
 from recmesh.v1.ranking_pb2 import RankRequest
 
@@ -79,11 +80,20 @@ async def _rank(
         candidates_per_source=candidates_per_source,
         history=history,
     )
-    answer = await run.unless_away("ranking", run.upstreams.ranking.rank(request, run.context(RANKING_SHARE)))
-    if answer is None:
-        return plain(surface, candidates, count, candidates_per_source)
+    ranked = await run.unless_away("ranking", _ask(run, request))
+    return plain(surface, candidates, count, candidates_per_source) if ranked is None else ranked
+
+
+async def _ask(run: Run, request: RankRequest) -> Ranked:
+    answer = await run.upstreams.ranking.rank(request, run.context(RANKING_SHARE))
+    sizes = {len(answer.order), len(answer.scores), *(len(column.scores) for column in answer.contributions)}
+    if len(sizes) > 1 or len(answer.order) % INT:
+        raise RpcError(Status.INTERNAL, f"ranking answered columns of {sorted(sizes)} bytes")
+    order, amount = ints(answer.order), len(request.item_ids)
+    if order and not 0 <= min(order) <= max(order) < amount:
+        raise RpcError(Status.INTERNAL, f"ranking answered places that are none of the {amount} candidates'")
     contributions = {column.source: floats(column.scores) for column in answer.contributions}
-    return Ranked(ints(answer.order), floats(answer.scores), contributions)
+    return Ranked(order, floats(answer.scores), contributions)
 
 
 def plain(surface: str, candidates: Candidates, count: int, candidates_per_source: int) -> Ranked:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.columns import pack_ints
 from gateway.degradation import DECLARED
 from recmesh.rpc import Context, RpcError, Status
 from recmesh.v1.common_pb2 import Event, Item
+from recmesh.v1.ranking_pb2 import RankRequest, RankResponse
+from recmesh.v1.ranking_rpc import RANKING_RANK
 from recmesh.v1.recommender_pb2 import (
     DeleteUserRequest,
     HistoryItem,
@@ -152,6 +155,25 @@ def test_a_shard_whose_columns_do_not_fit_is_left_out() -> None:
     mesh.wires["0-0"].handlers.add(RETRIEVAL_SEARCH, lying)
     answer = mesh.answer(mesh.ask.recommend(ASK))
     assert answer.degraded == ["retrieval"] and answer.shards_answered == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "begins"),
+    [("order", pack_ints([99])), ("order", pack_ints([-1])), ("order", b"\0" * 5), ("scores", b"\0" * 8)],
+)
+def test_an_order_that_does_not_fit_the_candidates_is_none(column: str, begins: bytes) -> None:
+    """The first four bytes of a column become others, or more."""
+    mesh = mesh_without()
+    honest = mesh.ranking.rank
+
+    async def lying(request: RankRequest, context: Context) -> RankResponse:
+        answer = await honest(request, context)
+        setattr(answer, column, begins + getattr(answer, column)[4:])
+        return answer
+
+    mesh.wires["ranking"].handlers.add(RANKING_RANK, lying)
+    answer = mesh.answer(mesh.ask.recommend(ASK))
+    assert answer.degraded == ["ranking"] and answer.items
 
 
 def test_titles_that_cannot_be_had_are_left_empty() -> None:
