@@ -56,6 +56,7 @@ class Health:
         "cause",
         "ejections",
         "in_a_row",
+        "in_use",
         "probing",
         "since",
         "state",
@@ -67,6 +68,7 @@ class Health:
         self._times = 0  # ejected one after another, for the doubling
         self._successes = Window(WINDOW)
         self._failures = Window(WINDOW)
+        self.in_use = True  # calls go there; of very many endpoints a caller uses some
         self.state = State.HEALTHY
         self.since = now
         self.until = 0.0  # when EJECTED ends
@@ -170,10 +172,10 @@ class Ejection:
         self.members.remove(health)
 
     def may_eject(self) -> bool:
-        """At most 34 % of the endpoints, though one of two, and never the only one."""
-        count = len(self.members)
-        out = sum(health.state is not State.HEALTHY for health in self.members)
-        return count > 1 and out < max(1, int(self.policy.most_share * count))
+        """At most 34 % of the endpoints in use, though one of two, and never the only one."""
+        used = [health for health in self.members if health.in_use]
+        out = sum(health.state is not State.HEALTHY for health in used)
+        return len(used) > 1 and out < max(1, int(self.policy.most_share * len(used)))
 
     def seconds(self, times: int) -> float:
         """How long the ejection number `times` lasts, counted from 1."""

@@ -97,7 +97,9 @@ class Endpoints:
         self.replicas = tuple(stay.get(each.id) or self._join(each) for each in wanted.values())
         used = wanted.values() if self._most is None else subset(list(wanted.values()), self._caller, self._most)
         ids = {each.id for each in used}
-        self.balancer.use([each for each in self.replicas if each.where.id in ids])
+        for each in self.replicas:
+            each.health.in_use = each.where.id in ids
+        self.balancer.use([each for each in self.replicas if each.health.in_use])
         self._began = self._began or bool(wanted)
 
     def _join(self, where: EndpointAddress) -> Replica:

@@ -275,3 +275,12 @@ def test_never_too_many_are_out_and_never_two_calls_probe(
         assert out <= (max(1, int(DEFAULTS.most_share * size)) if size > 1 else 0)
         assert health.state is not State.EJECTED or health.until <= now + 1.5 * DEFAULTS.most_seconds
     assert ejection.members == healths
+
+
+def test_how_many_may_be_ejected_is_a_share_of_those_in_use() -> None:
+    crowd = Crowd(*named(100), most=3, node="gateway-0")
+    for each in crowd.hosts.values():
+        each.fails = BROKEN
+    crowd.calls_for(5.0, 200)
+    out = [each for each in crowd.endpoints.replicas if each.health.state is not State.HEALTHY]
+    assert len(out) == 1
