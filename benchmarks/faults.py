@@ -21,6 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -175,7 +176,7 @@ def row(contestant: str, scenario: str, seen: Timeline) -> Row:
         "longest_ms": round(1000 * max(each.took for each in seen.samples), 1),
         "p99_before_ms": round(1000 * quantile(seen.before, 0.99), 2),
         "recovery_s": recovery if math.isfinite(recovery) else None,
-        "failures": dict(seen.failures.most_common(3)),
+        "failures": dict(seen.failures.most_common(5)),
     }
 
 
@@ -192,7 +193,7 @@ def median(repeats: Sequence[Row]) -> Row:
     never = float("inf")
     recovery = statistics.median(never if each["recovery_s"] is None else each["recovery_s"] for each in repeats)
     merged["recovery_s"] = None if recovery == never else recovery
-    merged["failures"] = {why: count for each in repeats for why, count in each["failures"].items()}
+    merged["failures"] = dict(sum((Counter(each["failures"]) for each in repeats), Counter[str]()))
     return merged
 
 

@@ -29,10 +29,11 @@ def row(**figures: object) -> Row:
 
 
 def test_failures_of_all_repeats_are_told_and_latencies_in_the_median(capsys: pytest.CaptureFixture[str]) -> None:
-    merged = median([row(p99_ms=1.0), row(p99_ms=9.0, failed=1, failures={"why": 1}, recovery_s=None), row(p99_ms=3.0)])
-    assert (merged["calls"], merged["failed"], merged["p99_ms"], merged["recovery_s"]) == (30, 1, 3.0, 0.0)
+    failing = row(p99_ms=9.0, failed=1, failures={"why": 1}, recovery_s=None)
+    merged = median([row(p99_ms=1.0), failing, row(p99_ms=3.0, failed=2, failures={"why": 2})])
+    assert (merged["calls"], merged["failed"], merged["p99_ms"], merged["recovery_s"]) == (30, 3, 3.0, 0.0)
     show([merged])
-    assert "1 x why" in capsys.readouterr().out
+    assert "3 x why" in capsys.readouterr().out
 
 
 def test_what_mostly_never_recovers_is_said_to_never_do() -> None:
