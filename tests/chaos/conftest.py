@@ -1,20 +1,23 @@
-"""A bundle of the shipped ratings, fitted once and kept, and the mesh of a module."""
+"""A bundle of the shipped ratings, fitted once and kept, the mesh of a module, and the table at the end."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks.timeline import Timeline
 from models.bundle import Bundle, BundleError, find_bundle
 from tests.chaos.harness import ROOT
 from tests.chaos.mesh import ChaosMesh, base_port, chaos_mesh
+from tests.chaos.report import HEAD, Report, Tell
 
 KEPT = ROOT / "var" / "chaos" / "models"
+REPORT = pytest.StashKey[Report]()
 
 
 @pytest.fixture(scope="session")
@@ -43,11 +46,22 @@ def mesh(kept_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints what was measured, whether or not pytest keeps what tests print."""
+def tell(pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]) -> Tell:
+    """Prints what callers saw of a fault, whether or not pytest keeps what tests print."""
 
-    def say(line: str) -> None:
+    def say(what: str, seen: Timeline, *notes: str) -> None:
         with capsys.disabled():
-            print(f"\n{line}", end="", flush=True)  # noqa: T201 - for whoever runs it
+            print(f"\n{pytestconfig.stash[REPORT].add(what, seen, *notes)}", flush=True)  # noqa: T201 - for whoever runs it
 
     return say
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[REPORT] = Report()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if lines := config.stash[REPORT].lines:
+        terminalreporter.section("what callers saw")
+        for line in (HEAD, *lines):
+            terminalreporter.write_line(line)

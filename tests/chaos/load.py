@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
-from benchmarks.timeline import Sample, Timeline, quantile
+from benchmarks.timeline import Sample, Timeline
 from recmesh.client import RpcError, aio
 
 IN_FLIGHT: Final = 16
@@ -75,16 +74,3 @@ async def under_load(*clients: aio.Client, strike: Callable[[], Awaitable[object
         await strike()
         await load.lasts(least)
     return load.seen
-
-
-def told(what: str, seen: Timeline, without: str = "quality") -> str:
-    """One line of figures, and why calls failed."""
-    line = (
-        f"{what:34} {len(seen.samples):6} calls  {seen.failed:3} failed  {seen.went_without(without):4} without a stage"
-        f"  p50 {1000 * quantile(seen.samples, 0.5):5.1f} ms"
-        f"  p99 before {1000 * quantile(seen.before, 0.99):6.1f}  after {1000 * seen.p99_after(0):6.1f}"
-        f"  from 2 s on {1000 * seen.p99_after(2):6.1f} ms  recovered in {seen.recovery():g} s"
-    )
-    stages = Counter(stage for each in seen.samples for stage in each.lost)
-    went = [f"without {', '.join(f'{stage} {count}' for stage, count in stages.most_common())}"] if stages else []
-    return "\n    ".join([line, *went, *(f"{count} x {error}" for error, count in seen.failures.most_common(3))])

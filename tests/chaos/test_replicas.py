@@ -4,44 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import statistics
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from benchmarks.timeline import ALLOWED, Sample, Timeline, quantile
+from benchmarks.timeline import ALLOWED, Timeline, quantile
 from recmesh.client import aio
-from tests.chaos.load import BEFORE, Load, told, under_load
+from tests.chaos.load import BEFORE, Load, under_load
 from tests.chaos.mesh import FAULTY, ChaosMesh
+from tests.chaos.report import HIDDEN, Tell, newly_without
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 STOPPED = 10.0  # seconds
 RECOVERED = 2.0  # seconds, after which calls take no more than ALLOWED times as long as before
 SEEN = 0.001  # of the calls may notice a replica that errs at once
-ROUNDS = 3  # of what is asserted of the 99th percentile the median counts: the machine has other things to do as well
+ROUNDS = 3  # at most, of which two have to show the 99th percentile asserted: the machine does other things as well
 
 
-def rounds(scenario: Callable[[], Awaitable[Timeline]], what: str, tell: Callable[[str], None]) -> list[Timeline]:
-    several = list[Timeline]()
-    for _ in range(ROUNDS):
-        several.append(asyncio.run(_once(scenario)))
-        tell(told(what, several[-1]))
-    return several
+def rounds(scenario: Callable[[], Awaitable[Timeline]], what: str, tell: Tell, later: float) -> None:
+    """No call fails and no answer lacks a stage. In two of three rounds, 99 % of the calls from `later` seconds after
+    the strike on take no more than ALLOWED times as long as before."""
+    slower = list[float]()
+    while undecided(slower):
+        seen = asyncio.run(_once(scenario))
+        slower.append(seen.p99_after(later) / quantile(seen.before, 0.99))
+        tell(what, seen, f"99 % took {slower[-1]:.2f} times as long")
+        assert seen.failed == 0
+        assert newly_without(seen) <= HIDDEN
+    assert sorted(slower)[1] <= ALLOWED
+
+
+def undecided(slower: Sequence[float]) -> bool:
+    well = sum(each <= ALLOWED for each in slower)
+    return max(well, len(slower) - well) <= ROUNDS // 2
 
 
 async def _once(scenario: Callable[[], Awaitable[Timeline]]) -> Timeline:
     return await scenario()
 
 
-def times_slower(several: list[Timeline], later: float) -> float:
-    return statistics.median(each.p99_after(later) / quantile(each.before, 0.99) for each in several)
-
-
 @pytest.mark.parametrize("victim", ["embedding-1", "ranking-1", "retrieval-1-1"])
-def test_c03_a_replica_that_stands_still_is_gone_around(
-    mesh: ChaosMesh, victim: str, tell: Callable[[str], None]
-) -> None:
+def test_c03_a_replica_that_stands_still_is_gone_around(mesh: ChaosMesh, victim: str, tell: Tell) -> None:
     async def scenario() -> Timeline:
         await mesh.whole()
         async with aio.Client(*mesh.gateways) as client, Load(client) as load:
@@ -54,16 +58,12 @@ def test_c03_a_replica_that_stands_still_is_gone_around(
             await load.lasts(2 * BEFORE + STOPPED)
         return load.seen
 
-    several = rounds(scenario, f"C-03 SIGSTOP {victim}", tell)
-    assert [each.failed for each in several] == [0] * ROUNDS
-    assert times_slower(several, RECOVERED) <= ALLOWED
+    rounds(scenario, f"C-03 SIGSTOP {victim}", tell, RECOVERED)
 
 
 @pytest.mark.parametrize("victim", FAULTY)
 @pytest.mark.parametrize("status", ["UNAVAILABLE", "INTERNAL"])
-def test_a_replica_that_errs_at_once_is_hardly_seen(
-    mesh: ChaosMesh, victim: str, status: str, tell: Callable[[str], None]
-) -> None:
+def test_a_replica_that_errs_at_once_is_hardly_seen(mesh: ChaosMesh, victim: str, status: str, tell: Tell) -> None:
     async def err() -> None:
         mesh.fault(victim, status)
 
@@ -75,21 +75,14 @@ def test_a_replica_that_errs_at_once_is_hardly_seen(
         return seen
 
     seen = asyncio.run(scenario())
-    tell(told(f"{status} at once, {victim}", seen))
+    tell(f"{status} at once, {victim}", seen)
     assert seen.failed <= SEEN * len(seen.samples)
     if status == "UNAVAILABLE":  # the other is no reason to ask again, and the answer goes without
-        stage = victim.partition("-")[0]
-        assert share_without(stage, seen.after) <= share_without(stage, seen.before) + SEEN
-
-
-def share_without(stage: str, samples: Sequence[Sample]) -> float:
-    return sum(stage in each.lost for each in samples) / len(samples)
+        assert newly_without(seen) <= HIDDEN
 
 
 @pytest.mark.parametrize("victim", FAULTY)
-def test_a_replica_ten_times_slower_makes_no_user_wait_twice_as_long(
-    mesh: ChaosMesh, victim: str, tell: Callable[[str], None]
-) -> None:
+def test_a_replica_ten_times_slower_makes_no_user_wait_twice_as_long(mesh: ChaosMesh, victim: str, tell: Tell) -> None:
     async def dawdle() -> None:
         mesh.fault(victim, "slow")
 
@@ -100,6 +93,4 @@ def test_a_replica_ten_times_slower_makes_no_user_wait_twice_as_long(
         mesh.fault(victim, "")
         return seen
 
-    several = rounds(scenario, f"10 times slower, {victim}", tell)
-    assert [each.failed for each in several] == [0] * ROUNDS
-    assert times_slower(several, 0.0) <= ALLOWED
+    rounds(scenario, f"10 times slower, {victim}", tell, 0.0)
