@@ -1,4 +1,4 @@
-"""iALS solves its rows exactly, in training and in the fold-in."""
+"""iALS solves its rows exactly in the end and in the fold-in, and comes near in few steps on the way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models import ials
+from models import ials, least_squares
 from models.data import Float32
 from models.ials import FEW, IalsConfig, Solver, settled
 from models.sparse import Matrix, matrix, matrix_of
@@ -62,8 +62,34 @@ def test_batches_do_not_change_the_solution(monkeypatch: pytest.MonkeyPatch) -> 
     told: list[int] = []
     whole = Solver.on(factors, CONFIG).rows(taken, told.append)
     assert sum(told) == (np.diff(taken.indptr) > 0).sum()
-    monkeypatch.setattr(ials, "BATCH_ELEMENTS", 50)
+    monkeypatch.setattr(least_squares, "BATCH_ELEMENTS", 50)
     np.testing.assert_allclose(Solver.on(factors, CONFIG).rows(taken, nothing), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("dimension", [3, 16, 70])
+@pytest.mark.parametrize("pull", [0.0, 2.0])
+def test_steps_from_anywhere_lead_to_the_exact_solution(
+    dimension: int, pull: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = ratings()
+    rng = np.random.default_rng(1)
+    factors = rng.normal(size=(40, dimension)).astype(np.float32)
+    expected, start = rng.normal(size=(2, 30, dimension)).astype(np.float32)
+    exact = solved_one_by_one(factors, taken, CONFIG, expected, pull)
+    distances = []
+    for steps in (1, 3, 40):
+        monkeypatch.setattr(ials, "GRADIENT_STEPS", steps)
+        found = Solver.on(factors, CONFIG).rows(taken, nothing, expected, pull, start)
+        distances.append(float(np.abs(found - exact).max()))
+        assert not found[0].any(), "nothing is known of the first user"
+    assert distances == sorted(distances, reverse=True) and distances[-1] < 1e-3
+
+
+def test_what_is_solved_stays() -> None:
+    taken, factors = ratings(), np.random.default_rng(1).normal(size=(40, 8)).astype(np.float32)
+    solver = Solver.on(factors, CONFIG)
+    exact = solver.rows(taken, nothing)
+    np.testing.assert_allclose(solver.rows(taken, nothing, start=exact), exact, atol=1e-4)
 
 
 def test_the_fold_in_gives_a_fitted_user_the_same_factors() -> None:
