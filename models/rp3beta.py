@@ -32,6 +32,11 @@ class Rp3BetaConfig:
         if self.neighbours < 1 or self.alpha <= 0 or (self.beta or 0) < 0 or (self.half_life or 0) < 0:
             raise ValueError("neighbours is 1 or more, alpha above 0, beta and half_life are 0 or more")
 
+    @property
+    def held_back(self) -> float:
+        """The beta that holds."""
+        return BETAS[0] if self.beta is None else self.beta
+
 
 def fit(taken: Matrix, config: Rp3BetaConfig, done: Callable[[int], None]) -> Rows:
     """What is reached from every item, from users by items with signed weights; dislikes are no steps."""
@@ -63,8 +68,7 @@ def steps(wished: Matrix, totals: Float64, config: Rp3BetaConfig) -> tuple[Matri
 
 def hold_back(reached: Matrix, items: Int64, totals: Float64, config: Rp3BetaConfig) -> None:
     """Divides what was reached by how much it was taken, in place; row r is of `items[r]`, without itself."""
-    beta = BETAS[0] if config.beta is None else config.beta
-    held_back = np.maximum(totals, 1e-9).astype(np.float32) ** np.float32(-beta)
+    held_back = np.maximum(totals, 1e-9).astype(np.float32) ** np.float32(-config.held_back)
     reached.data *= held_back[reached.indices]
     reached.data[items[row_numbers(reached)] == reached.indices] = 0
 

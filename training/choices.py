@@ -56,8 +56,9 @@ class Slice:
     """Users with something to find in a held-out slice, and what the earlier part says of them."""
 
     histories: Sequence[History]
+    entries: Sequence[Int32]  # of each history the rows of its items
     relevant: Sequence[Int32]
-    rows: Mapping[str, int]  # of every item
+    items: int  # of the catalogue
     train: Interactions  # the earlier part
 
     @classmethod
@@ -69,38 +70,36 @@ class Slice:
         found = {user: histories.of(split.train.user_ids[user]) for user in users}
         asked = {user: history for user, history in found.items() if history is not None}
         rows = {item: row for row, item in enumerate(split.train.item_ids)}
-        return cls(list(asked.values()), [wanted[user] for user in asked], rows, split.train)
+        entries = [np.array([rows[item] for item in history.item_ids], np.int32) for history in asked.values()]
+        return cls(list(asked.values()), entries, [wanted[user] for user in asked], len(rows), split.train)
 
     def weights(self, weigh: Weigh) -> Matrix:
         """Users by items: what each entry of a history counts."""
         told = [weigh(history) for history in self.histories]
-        items = [self._items(history)[: len(weights)] for history, weights in zip(self.histories, told, strict=True)]
+        items = [entries[: len(weights)] for entries, weights in zip(self.entries, told, strict=True)]
         starts = np.concatenate(([0], np.cumsum([len(each) for each in items])))
         columns, values = np.concatenate([*items, np.zeros(0, np.int32)]), np.concatenate([*told, np.zeros(0)])
-        shape = (len(self.histories), len(self.rows))
+        shape = (len(self.histories), self.items)
         return sparse.csr_array((values.astype(np.float32), columns, starts), shape=shape)
 
     def quality(self, scores: Callable[[slice], Float32]) -> float:
         """The mean NDCG of the lists by these scores of users by items, without what the users have."""
         ranked = [self._best(users, scores(users)) for users in self._blocks()]
         lists = padded([row for block in ranked for row in block], max(DEPTHS))
-        return float(np.mean([measure(lists, self.relevant, len(self.rows), depth)["ndcg"] for depth in DEPTHS]))
+        return float(np.mean([measure(lists, self.relevant, self.items, depth)["ndcg"] for depth in DEPTHS]))
 
     def _best(self, users: slice, scores: Float32) -> Int32:
-        for row, history in zip(scores, self.histories[users], strict=True):
-            row[self._items(history)] = -np.inf
+        for row, entries in zip(scores, self.entries[users], strict=True):
+            row[entries] = -np.inf
         depth = min(max(DEPTHS), scores.shape[1])
         best = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
         order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
         return np.take_along_axis(best, order, axis=1).astype(np.int32)
 
     def _blocks(self) -> Iterator[slice]:
-        size = max(1, BLOCK_ELEMENTS // max(len(self.rows), 1))
+        size = max(1, BLOCK_ELEMENTS // max(self.items, 1))
         for start in range(0, len(self.histories), size):
             yield slice(start, min(start + size, len(self.histories)))
-
-    def _items(self, history: History) -> Int32:
-        return np.array([self.rows[item] for item in history.item_ids], np.int32)
 
 
 def choose(parts: Parts, held_out: Slice, progress: Progress) -> dict[str, dict[str, Any]]:
@@ -146,10 +145,14 @@ def varied(parts: Parts, name: str, option: Settings, train: Interactions) -> Pa
     """The parts with other settings of a source, and what it learns under them."""
     config = {**parts.config, name: {**parts.config[name], **option}}
     variant = Parts(config, dict(parts.arrays), parts.tables, parts.documents, parts.files)
-    if "window" in option or "decay" in option:
-        transitions.fit(train, settings_of(variant, name, TransitionsConfig), _silent).add_to(variant, name)
-    if "beta" in option:
-        rp3beta.fit(matrix_of(train), settings_of(variant, name, Rp3BetaConfig), _silent).add_to(variant, name)
+    if name == "transitions":
+        old, new = (settings_of(each, name, TransitionsConfig) for each in (parts, variant))
+        if new.shape != old.shape:
+            transitions.fit(train, new, _silent).add_to(variant, name)
+    if name == "rp3beta":
+        before, after = (settings_of(each, name, Rp3BetaConfig) for each in (parts, variant))
+        if after.held_back != before.held_back:
+            rp3beta.fit(matrix_of(train), after, _silent).add_to(variant, name)
     return variant
 
 
@@ -161,7 +164,7 @@ def scores(parts: Parts, name: str, held_out: Slice) -> Callable[[slice], Float3
     if name == "ease":
         ease = Ease.of(parts)
         queries = asked[:, ease.items] @ ease.queries
-        return partial(_placed, queries, ease, len(held_out.rows))
+        return partial(_placed, queries, ease, held_out.items)
     rows = Rows.of(parts, name)
     said = sparse.csr_array((rows.values, rows.columns, rows.starts), shape=(asked.shape[1], asked.shape[1]))
     return lambda users: np.asarray((asked[users] @ said).toarray(), np.float32)
