@@ -83,8 +83,8 @@ def best_of_rows(blocks: list[tuple[Int32, Int32, Float32]], rows: int) -> Rows:
 def largest(block: Matrix, count: int, first_row: int) -> tuple[Int32, Int32, Float32]:
     """The `count` largest positive elements of every row as (row, column, value), columns ascending.
 
-    Of equal ones those that stand first. Only rows with more are looked at one by one: most rows of a large catalogue are
-    nearly empty.
+    Of equal ones those that stand first. Only rows with more are looked at one by one: most rows of a large catalogue
+    are nearly empty.
     """
     chosen = block.data > 0
     before = np.concatenate(([0], np.cumsum(chosen)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -34,13 +34,16 @@ WORK = ".work"  # beside the bundles of one name: what stages of runs that were 
 SINGLE_MODELS = ("popularity", "trending", "itemknn", "transitions", "ials", "ease", "rp3beta", "content")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FittedModels:
     """Models that were fitted; not yet saved."""
 
     parts: Parts
     metrics: Mapping[str, Any]  # of the validation slice
-    recommender: LocalRecommender
+
+    @cached_property
+    def recommender(self) -> LocalRecommender:
+        return LocalRecommender(self.parts)
 
     def scorers(self) -> Mapping[str, Recommend]:
         """Each of SINGLE_MODELS, "blend" and, where it was kept, "ranker", by name."""
@@ -96,7 +99,7 @@ def fit_with(
     parts = fit(data, with_settings(config, held_out.json("settings")), "")
     parts.documents |= {name: held_out.json(name) for name in ("blend", "ranker")}
     parts.arrays |= held_out.arrays
-    return FittedModels(parts, held_out.json("metrics"), LocalRecommender(parts))
+    return FittedModels(parts, held_out.json("metrics"))
 
 
 def fit_bundle(

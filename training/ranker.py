@@ -74,8 +74,10 @@ class Asked:
 class Course:
     """The questions of one slice, answered by models fitted before it."""
 
-    def __init__(self, split: Split, parts: Parts, config: RankerConfig, seed: int) -> None:
-        self._recommender = LocalRecommender(parts)
+    def __init__(
+        self, split: Split, parts: Parts, recommender: LocalRecommender, config: RankerConfig, seed: int
+    ) -> None:
+        self._recommender = recommender  # of the parts
         self._parts = parts
         rng = np.random.default_rng(seed)
         self._questions = of_users(split, Histories(parts), self._recommender, config.questions, rng)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.data import Interactions, ItemInfo
+from models.pipeline import LocalRecommender
 from models.writer import Parts
 from training.choices import Slice, choose
 from training.parts import FitConfig
@@ -30,27 +31,33 @@ def validate(
     parts = fit(split.train, config, " before the slice")
     rng = np.random.default_rng(config.seed)
     settings = choose(parts, Slice.of(split, parts, config.blend.questions, rng), progress)
-    weights, metrics = fit_blend(split, parts, items, config.blend, config.seed, progress)
+    weights, metrics, recommender = fit_blend(split, parts, items, config.blend, config.seed, progress)
 
     def fit_earlier(earlier: Interactions) -> Parts:
         found = fit(earlier, with_settings(config, settings), " before the slice before")
         found.documents["blend"] = weights
         return found
 
-    found, metrics["ranker"] = _ranker(split, parts, fit_earlier, config, progress)
+    found, metrics["ranker"] = _ranker(split, parts, recommender, fit_earlier, config, progress)
     found.documents |= {"settings": settings, "blend": weights, "metrics": metrics}
     return found
 
 
 def _ranker(
-    split: Split, parts: Parts, fit: Callable[[Interactions], Parts], config: FitConfig, progress: Progress
+    split: Split,
+    parts: Parts,
+    recommender: LocalRecommender,
+    fit: Callable[[Interactions], Parts],
+    config: FitConfig,
+    progress: Progress,
 ) -> tuple[Parts, dict[str, Any]]:
     """Learnt on the slice before the latest one and judged on that, where there is enough of both."""
     earlier = temporal(split.train, config.blend.held_out_share)
     if not enough(earlier, config.ranker) or not enough(split, config.ranker):
         return without_ranker(f"fewer than {config.ranker.least_questions} users to learn from")
-    learnt = Course(earlier, fit(earlier.train), config.ranker, config.seed)
-    judged = Course(split, parts, config.ranker, config.seed)
+    before = fit(earlier.train)
+    learnt = Course(earlier, before, LocalRecommender(before), config.ranker, config.seed)
+    judged = Course(split, parts, recommender, config.ranker, config.seed)
     return fit_ranker(learnt, judged, config.ranker, config.seed, progress)
 
 

@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from models.blend import candidates, standardized
+from models.blend import Blend, candidates, standardized
 from models.data import Float32, Float64, ItemInfo
 from models.histories import Histories
 from models.pipeline import LocalRecommender
+from models.ranker import Ranker
 from models.sparse import Int64
 from models.writer import Parts
 from training.progress import Progress
@@ -53,8 +54,8 @@ class BlendConfig:
 
 def fit_blend(
     split: Split, parts: Parts, items: Sequence[ItemInfo], config: BlendConfig, seed: int, progress: Progress
-) -> tuple[dict[str, Weights], dict[str, Any]]:
-    """Weights for every surface, and NDCG@10 of each source and of the blend on the held-out slice.
+) -> tuple[dict[str, Weights], dict[str, Any], LocalRecommender]:
+    """Weights for every surface, NDCG@10 of each source and of the blend on the held-out slice, and who was asked.
 
     `parts` were fitted on the part before the slice; they take the weights.
     """
@@ -73,7 +74,8 @@ def fit_blend(
         weights[surface] = fit_surface(table, config.least_popularity)
         metrics[surface] = {f"ndcg@{K}": table.report(weights[surface]), "questions": len(questions)}
     parts.documents["blend"] = weights
-    return weights, metrics
+    recommender.ranker = Ranker(Blend(weights))
+    return weights, metrics, recommender
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,11 @@ class Table:
         found = [hits[:, :k] @ discounts[:k] / ideal[np.minimum(self.wanted, k) - 1] for k in depths]
         return float(np.mean(found))
 
+    def answerable(self) -> Table:
+        """The questions with a right item among the candidates: weights change nothing of the others."""
+        some = self.relevant.any(axis=1)
+        return Table(self.sources, self.scores[some], self.relevant[some], self.wanted[some])
+
     def spoke(self) -> NDArray[np.bool_]:
         """Which sources had an opinion of any candidate."""
         told: NDArray[np.bool_] = (self.scores != 0) & (self.scores > NOWHERE)
@@ -149,10 +156,11 @@ def _candidates(
 def fit_surface(table: Table, least_popularity: float) -> Weights:
     """Weights of one surface that add up to about 1; equal ones where there is nothing to learn from."""
     weights = table.spoke().astype(np.float64) if len(table.scores) else np.ones(len(table.sources))
-    if weights.any() and len(table.scores):
+    told = table.answerable()
+    if weights.any() and len(told.scores):
 
         def quality(tried: Float64) -> float:
-            return table.ndcg(tried, FITTED)
+            return told.ndcg(tried, FITTED)
 
         few = climb(quality, added_up(quality, np.flatnonzero(weights), len(weights)))
         weights = max(climb(quality, weights), few, key=quality)  # of equal ones all sources: more is heard
