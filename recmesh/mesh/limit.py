@@ -34,9 +34,9 @@ class Size(Protocol):
         """A call found no place, and not only because it may be shed."""
         ...
 
-    def ended(self, method: str, seconds: float, in_flight: int, now: float) -> None: ...
+    def ended(self, method: str, seconds: float, given: float, in_flight: int, now: float) -> None: ...
 
-    def given_up(self, method: str, seconds: float, in_flight: int, now: float) -> None: ...
+    def given_up(self, method: str, seconds: float, given: float, in_flight: int, now: float) -> None: ...
 
 
 class Fixed:
@@ -48,9 +48,9 @@ class Fixed:
     def full(self) -> None:
         """Changes nothing, and neither do the others."""
 
-    def ended(self, method: str, seconds: float, in_flight: int, now: float) -> None: ...
+    def ended(self, method: str, seconds: float, given: float, in_flight: int, now: float) -> None: ...
 
-    def given_up(self, method: str, seconds: float, in_flight: int, now: float) -> None: ...
+    def given_up(self, method: str, seconds: float, given: float, in_flight: int, now: float) -> None: ...
 
 
 class Limit:
@@ -108,16 +108,17 @@ class Limit:
         else:
             await self._wait(call, rank)
         begin, among = self._clock.seconds(), self.in_flight
+        given = math.inf if call.context.deadline is None else call.context.deadline - begin
         try:
             reply = await service(call)
         except BaseException as error:
             if is_cancel(error) or (isinstance(error, RpcError) and error.status is Status.DEADLINE_EXCEEDED):
                 now = self._clock.seconds()
-                self.size.given_up(path, now - begin, among, now)
+                self.size.given_up(path, now - begin, given, among, now)
             raise
         else:
             now = self._clock.seconds()
-            self.size.ended(path, now - begin, among, now)
+            self.size.ended(path, now - begin, given, among, now)
             return reply
         finally:
             self._leave()

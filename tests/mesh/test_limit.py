@@ -234,10 +234,10 @@ class Heard(Fixed):
     def full(self) -> None:
         self.heard.append(("full", 0.0, 0))
 
-    def ended(self, method: str, seconds: float, in_flight: int, now: float) -> None:
+    def ended(self, method: str, seconds: float, given: float, in_flight: int, now: float) -> None:
         self.heard.append(("ended", seconds, in_flight))
 
-    def given_up(self, method: str, seconds: float, in_flight: int, now: float) -> None:
+    def given_up(self, method: str, seconds: float, given: float, in_flight: int, now: float) -> None:
         self.heard.append(("given up", seconds, in_flight))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from txaio import tx
@@ -66,6 +67,7 @@ class Reactor:
 
     def __init__(self) -> None:
         self.futures: ModuleType = tx
+        self.future: Callable[[], Any] = Deferred
         self.tasks = False
         self._now = 0.0
         self._heap: list[tuple[float, int, Later]] = []  # equals in the order they were set
@@ -85,6 +87,10 @@ class Reactor:
     def call_later(self, delay: float, what: Callable[[], object]) -> Later:
         return self.callLater(delay, what)
 
+    def settle(self, future: Any, result: object) -> None:
+        if not future.called:
+            future.callback(result)
+
     def getDelayedCalls(self) -> Sequence[IDelayedCall]:
         return list({id(later): later for _, _, later in self._heap if later.active()}.values())
 
@@ -96,6 +102,12 @@ class Reactor:
     def run(self, until: float) -> None:
         heap = self._heap
         while heap and heap[0][0] <= until:
-            self._now, entry, later = heapq.heappop(heap)
+            due, entry, later = heapq.heappop(heap)
+            if due > self._now:
+                self._now = due
             later.ring(entry)
-        self._now = until
+        self._now = max(self._now, until)
+
+    def spend(self, seconds: float) -> None:
+        """Whoever runs takes so long: time passes, and what falls due meanwhile is late."""
+        self._now += seconds
