@@ -32,7 +32,7 @@ from recmesh.rpc import Handlers, RpcError, tx
 async def start(process: Process, settings: Settings) -> Serving:
     """Returns when the gateway knows its services, or has waited long enough for them."""
     rng, log = random.Random(), Logger("gateway.upstreams")
-    given = Surroundings(process.clock, rng, process.registry, log, process.name)
+    given = Surroundings(process.clock, rng, process.registry, log, process.name, settings.zone)
     discovery = Discovery(process.reactor, rng, process.registry, log, process.in_background, os.environ)
     outward = Outward(process)
     upstreams = Upstreams(settings, Connections(outward.connect, outward.release), given, discovery.resolver)
@@ -43,6 +43,8 @@ async def start(process: Process, settings: Settings) -> Serving:
         usual_seconds=settings.usual_seconds,
         longest_seconds=settings.longest_seconds,
         access_log_share=settings.access_log_share,
+        quota_per_second=settings.quota_per_second,
+        quota_burst_seconds=settings.quota_burst_seconds,
     )
     lag = Lag(process.clock)
     process.in_background("measuring how late it is", lag.watch())

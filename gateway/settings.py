@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from recmesh.mesh.backend import Policy
-from recmesh.mesh.door import USUAL, Admission
+from recmesh.mesh.door import Admission
 from recmesh.mesh.ejection import EjectionPolicy
 from recmesh.mesh.target import KINDS, parse_target
 from recmesh.ops.settings import ProcessSettings, check_address, check_range
@@ -117,6 +117,16 @@ ALL_USUAL: Final = Calls()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageAdmission(Admission):
+    """What a gateway lets in. It mostly waits: that a service stands still must not shrink it to a few pages."""
+
+    least: int = 20
+
+
+PAGES: Final = PageAdmission()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(ProcessSettings):
     """The gateway's settings."""
 
@@ -131,9 +141,12 @@ class Settings(ProcessSettings):
     version_poll_seconds: float = 2.0  # how often the services are asked which bundles they have
     start_seconds: float = 30.0  # how long a start waits for services that do not answer yet
     trusted: tuple[str, ...] = ()  # principals whose criticality and x-recmesh- metadata are believed
+    quota_per_second: float = 0.0  # requests of each principal; 0: as many as it likes
+    quota_burst_seconds: float = 1.0  # for so long it may have saved them up
+    zone: str = ""  # where it runs, which endpoints there are preferred for; empty: wherever
     quality_target_seconds: float = 0.5  # for 95 % of the pages; over it, and when full, each gets less work
     quality_least_share: float = 0.25  # of the candidates; 1: always all
-    admission: Admission = USUAL
+    admission: PageAdmission = PAGES
     calls: Calls = ALL_USUAL
 
     def __post_init__(self) -> None:
@@ -141,6 +154,8 @@ class Settings(ProcessSettings):
         check_range("candidates_per_source", self.candidates_per_source, 1, 1_000)
         check_range("fresh_share", self.fresh_share, 0.0, 1.0)
         check_range("attempts", self.attempts, 1, 10)
+        check_range("quota_per_second", self.quota_per_second, 0.0, 1_000_000.0)
+        check_range("quota_burst_seconds", self.quota_burst_seconds, 0.0, 3_600.0)
         check_range("quality_target_seconds", self.quality_target_seconds, 0.001, 60.0)
         check_range("quality_least_share", self.quality_least_share, 0.05, 1.0)
         check_range("start_seconds", self.start_seconds, 0.0, 3_600.0)

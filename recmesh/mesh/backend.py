@@ -22,6 +22,7 @@ from recmesh.mesh.subset import MOST
 from recmesh.mesh.throttle import Throttle
 from recmesh.mesh.timeout import Attempt, Deadline
 from recmesh.mesh.trace import Trace
+from recmesh.mesh.zone import NearFirst
 from recmesh.rpc import Call, Filter, Service, stack
 
 
@@ -135,6 +136,8 @@ def backends(
     def shard_of(shard: int) -> Backend:
         around = _per_attempt(name, given, policy, lambda call: endpoints.elsewhere(call))
         picker: Picker = LeastCost(given.rng)
+        if given.zone:
+            picker = NearFirst(given.zone, picker, given.rng)
         most: int | None = policy.most_endpoints
         if policy.affinity is not None:
             picker, most = Affinity(policy.affinity, picker), None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from recmesh.mesh.access_log import AccessLog, Log
 from recmesh.mesh.criticality import Criticality
@@ -13,6 +13,7 @@ from recmesh.mesh.gradient import Gradient
 from recmesh.mesh.lag import Lag
 from recmesh.mesh.limit import Fixed, Limit, Size
 from recmesh.mesh.metrics import Metrics
+from recmesh.mesh.quota import Quota
 from recmesh.mesh.timeout import Timeout
 from recmesh.mesh.trace import Trace
 from recmesh.rpc import Filter
@@ -25,7 +26,7 @@ class Admission:
     limit: str = "gradient"  # found from how long calls take; or "fixed": the number below
     fixed: int = 64  # calls at once
     initial: int = 20  # of a gradient, until the first calls are answered
-    least: int = 20  # what one busy caller sends; below it, calls of milliseconds are refused that would be in time
+    least: int = 4
     most: int = 256
     tolerance: float = 1.5  # how many times as long as usual calls may take before the limit shrinks
     most_streams: int = 1_024  # open at once; they hold no place
@@ -62,11 +63,13 @@ USUAL: Final = Admission()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """The time a call may take, and how many of those that succeed are logged."""
+    """The time a call may take, how many a caller may make, and how many of those that succeed are logged."""
 
     usual_seconds: float = 5.0  # for a call that comes without a deadline
     longest_seconds: float = 30.0  # for any call
     access_log_share: float = 0.01
+    quota_per_second: float = 0.0  # calls of each principal; 0: as many as it likes
+    quota_burst_seconds: float = 1.0  # for so long a principal may have saved up
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +89,14 @@ def door(
 ) -> Door:
     """`lag`: measured by somebody; without it the process is taken to be in time."""
     clock, rng = given.clock, given.rng
-    limit = _limit(given, admission, lag or Lag(clock))
-    filters = (
+    on_refused = _refusals(given)
+    limit = _limit(given, admission, lag or Lag(clock), on_refused)
+    filters: Sequence[Filter] = (
         Trace(rng),  # outermost: the log names the trace, and calls made on behalf of this one continue it
         Metrics(clock, given.recorder, "rpc_server_call_duration_seconds", "Calls that this process answered."),
         # Beside the metrics: refusals are seen as well.
         AccessLog(clock, log, rng, bounds.access_log_share, admission.failures_logged_per_second),
+        *_quota(given, bounds, on_refused),  # before the limit: what is over it takes nobody's place
         limit,  # before anything that costs
         # Innermost: bounds the handler alone. The connection keeps the deadline that a call came with.
         Timeout(clock, bounds.longest_seconds, bounds.usual_seconds, kept=True),
@@ -99,22 +104,33 @@ def door(
     return Door(filters, limit)
 
 
-def _limit(given: Surroundings, admission: Admission, lag: Lag) -> Limit:
-    recorder = given.recorder
-    refused = recorder.counter(
+Refused: TypeAlias = Callable[[str, Criticality], None]
+"""Told of the cause."""
+
+
+def _refusals(given: Surroundings) -> Refused:
+    refused = given.recorder.counter(
         "recmesh_admission_refused_total", "Calls refused before a handler saw them.", "cause", "criticality"
     )
+    return lambda cause, rank: refused.add(1, cause, rank.name)
 
-    def on_refused(cause: str, rank: Criticality) -> None:
-        refused.add(1, cause, rank.name)
 
+def _quota(given: Surroundings, bounds: Bounds, on_refused: Refused) -> Sequence[Filter]:
+    if not bounds.quota_per_second:
+        return ()
+    rate, burst = bounds.quota_per_second, bounds.quota_burst_seconds
+    return (Quota(given.clock, given.rng, rate, burst, on_refused=on_refused),)
+
+
+def _limit(given: Surroundings, admission: Admission, lag: Lag, on_refused: Refused) -> Limit:
+    recorder = given.recorder
     limit = Limit(
         given.clock,
         given.rng,
         admission.size(),
         patience=admission.waiting_seconds,
         most_streams=admission.most_streams,
-        lag=lambda: lag.seconds,
+        lag=lag.of_call,
         lag_sheds_sheddable=admission.lag_sheddable_seconds,
         lag_sheds_critical=admission.lag_critical_seconds,
         on_refused=on_refused,

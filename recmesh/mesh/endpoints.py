@@ -37,6 +37,7 @@ class Surroundings:
     recorder: Recorder
     log: Log = field(default_factory=Silent)
     node: str = ""  # this process's name, which says which endpoints of very many it uses
+    zone: str = ""  # where it runs, and calls prefer to stay; empty: wherever
 
 
 class Endpoints:

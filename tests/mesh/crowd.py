@@ -16,6 +16,7 @@ from recmesh.mesh.ejection import DEFAULTS, EjectionPolicy
 from recmesh.mesh.endpoints import Connections, Endpoints, Surroundings
 from recmesh.mesh.replica import Endpoint, Replica
 from recmesh.mesh.resolver import EndpointAddress, Told
+from recmesh.mesh.zone import NearFirst
 from recmesh.rpc import Call, RpcError, Service
 from recmesh.testing import FakeClock
 from tests.mesh.kit import FOUND, Log, Recorder, search
@@ -77,6 +78,7 @@ class Crowd:
         key: Key | None = None,
         most: int | None = None,
         node: str = "",
+        zone: str = "",
     ) -> None:
         self.clock = FakeClock()
         self.rng = random.Random(seed)
@@ -86,7 +88,10 @@ class Crowd:
         self.recorder = Recorder()
         self.resolver = Changing(*endpoints)
         self.outcomes: Counter[str] = Counter()
+        self.open = 0  # calls that have not ended
         picker: Picker = LeastCost(self.rng)
+        if zone:
+            picker = NearFirst(zone, picker, self.rng)
         self.endpoints = Endpoints(
             "retrieval",
             Connections(self._connect, self.released.append),
@@ -107,6 +112,7 @@ class Crowd:
         return next(each for each in self.endpoints.replicas if each.where.id == name)
 
     def call(self, call: Call | None = None) -> Deferred[None]:
+        self.open += 1
         return Deferred.fromCoroutine(self._count(self.service(call or search())))
 
     async def _count(self, work: Awaitable[Message]) -> None:
@@ -116,6 +122,8 @@ class Crowd:
             self.outcomes[error.status.name] += 1
         else:
             self.outcomes["OK"] += 1
+        finally:
+            self.open -= 1
 
     def calls_for(self, seconds: float, rate: float, each: Callable[[], object] = lambda: None) -> None:
         """So many calls a second, begun at random moments."""
@@ -133,12 +141,13 @@ class Crowd:
         self.clock.advance(max(0.0, end - self.clock.seconds()))
 
     def settle(self) -> None:
-        """Every call ends."""
+        """Every call ends, once, and leaves nothing."""
         for _ in range(1_000):
             if not self.clock.timers:
-                return
+                break
             self.until(self.clock.seconds() + 1.0)
-        raise AssertionError("timers are left")
+        assert not self.clock.timers
+        assert self.open == 0 and all(each.in_flight == 0 for each in self.endpoints.replicas)
 
     def share(self, name: str) -> float:
         return self.hosts[name].calls / sum(each.calls for each in self.hosts.values())

@@ -13,8 +13,13 @@ from recmesh.rpc import Call, Service, stack
 from recmesh.testing import FakeClock
 from recmesh.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from recmesh.v1.health_rpc import HEALTH_CHECK
+from tests.mesh.faults import nothing_unhandled
 from tests.mesh.kit import Log, Outcome, Recorder
 from tests.mesh.machine import Callers, Processor
+
+__all__ = ["nothing_unhandled"]
+
+pytestmark = pytest.mark.usefixtures("nothing_unhandled")
 
 COST = 0.010  # seconds of a call
 CAPACITY = 1 / COST
@@ -38,7 +43,7 @@ class Process:
         assert not self.clock.timers
 
 
-@pytest.mark.parametrize(("seed", "least"), [(1, 4), (3, 20)])
+@pytest.mark.parametrize(("seed", "least"), [(1, DEFAULTS.least), (3, 20)])
 def test_a01_twice_the_capacity_leaves_the_goodput_and_the_end_of_it_is_soon_forgotten(seed: int, least: int) -> None:
     process = Process(seed, Admission(least=least))
     callers, clock = process.callers, process.clock
@@ -108,3 +113,5 @@ def test_a03_health_answers_throughout() -> None:
     for _ in range(20):
         process.callers.offer(3 * CAPACITY, 0.25)
         assert Outcome(service(Call(HEALTH_CHECK, HealthCheckRequest()))).result() == HealthCheckResponse()
+    assert process.callers.failed  # there was more than could be answered
+    process.settle()

@@ -94,13 +94,20 @@ def test_a_service_has_no_settings_without_a_table(service: str) -> None:
 
 
 def test_the_gateway_has_no_settings_without_a_table() -> None:
-    found = set(tables_of(gateway.settings.Settings)) - {gateway.settings.Calls}
+    found = set(tables_of(gateway.settings.Settings)) - {gateway.settings.Calls, gateway.settings.PageAdmission}
     assert found <= {shown_there for _, shown_there, _ in TABLES}
     calls, upstreams = (
         dataclasses.fields(each) for each in (gateway.settings.Calls, gateway.settings.UpstreamSettings)
     )
     assert {each.name for each in calls} == {each.name for each in upstreams}
     assert all(f"`calls.{each.name}`" in section("Calls") for each in calls)
+
+
+def test_a_gateways_admission_differs_by_its_least_alone() -> None:
+    pages, usual = gateway.settings.PageAdmission(), Admission()
+    assert pages == gateway.settings.PageAdmission(**dataclasses.asdict(usual) | {"least": 20})
+    (least,) = (row for row in rows("Admission") if row[0] == "least")
+    assert least[2].endswith(f"{pages.least} at a gateway, which mostly waits for others")
 
 
 def share(part: float) -> str:
@@ -169,6 +176,8 @@ WHERE: Final[list[tuple[Any, dict[str, str]]]] = [  # the key or fixed number th
             "usual_seconds": "a call to a service without a deadline",
             "longest_seconds": "any call to a service",
             "access_log_share": "access_log_share",
+            "quota_per_second": "quota_per_second",
+            "quota_burst_seconds": "quota_burst_seconds",
         },
     ),
     (
