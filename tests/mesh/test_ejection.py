@@ -13,8 +13,11 @@ from recmesh.mesh.ejection import DEFAULTS, Ejection, Health, State
 from recmesh.rpc import Call, Context, Method, Origin, Processed, RpcError, Status
 from recmesh.v1.retrieval_pb2 import SearchRequest, SearchResponse
 from tests.mesh.crowd import Crowd, named
+from tests.mesh.faults import nothing_unhandled
 from tests.mesh.kit import search
 from tests.mesh.test_replica import stream
+
+__all__ = ["nothing_unhandled"]
 
 BROKEN = RpcError(Status.INTERNAL, "disk full", processed=Processed.MAYBE, origin=Origin.SERVER)
 REFUSED = RpcError(Status.UNAVAILABLE, "too busy", processed=Processed.REFUSED)
@@ -36,6 +39,7 @@ def fail(health: Health, now: float, times: int = 5) -> None:
         health.failed("disk full", now, now)
 
 
+@pytest.mark.usefixtures("nothing_unhandled")
 @pytest.mark.parametrize("seed", range(5))
 def test_e01_the_fifth_failure_ejects_one_call_probes_and_the_time_doubles(seed: int) -> None:
     crowd = Crowd(*named(4), seed=seed)
@@ -111,6 +115,7 @@ def test_e02_only_so_many_are_ejected_and_never_the_only_one(endpoints: int, mos
     assert sum(health.state is State.EJECTED for health in healths) == most
 
 
+@pytest.mark.usefixtures("nothing_unhandled")
 @pytest.mark.parametrize("endpoints", [1, 2, 3, 10])
 def test_e03_where_all_fail_ejections_are_ignored_and_calls_go_on(endpoints: int) -> None:
     crowd = Crowd(*named(endpoints))

@@ -9,12 +9,16 @@ import pytest
 from recmesh.mesh.ejection import EjectionPolicy
 from recmesh.rpc import Origin, Processed, RpcError, Status
 from tests.mesh.crowd import Crowd, at, named
+from tests.mesh.faults import nothing_unhandled
 from tests.mesh.kit import REFUSED, Outcome, search
+
+__all__ = ["nothing_unhandled"]
 
 BROKEN = RpcError(Status.UNAVAILABLE, "no bundle", processed=Processed.MAYBE, origin=Origin.SERVER)
 NO_EJECTION = EjectionPolicy(in_a_row=10**9, least_success=0.0)
 
 
+@pytest.mark.usefixtures("nothing_unhandled")
 @pytest.mark.parametrize("seed", range(3))
 def test_l01_a_slow_replica_gets_under_a_third_of_its_share_within_ten_seconds(seed: int) -> None:
     crowd = Crowd(*named(10), seed=seed)
@@ -28,6 +32,7 @@ def test_l01_a_slow_replica_gets_under_a_third_of_its_share_within_ten_seconds(s
     assert crowd.outcomes.keys() == {"OK"}
 
 
+@pytest.mark.usefixtures("nothing_unhandled")
 @pytest.mark.parametrize("ejection", [EjectionPolicy(), NO_EJECTION], ids=["ejected", "by its cost alone"])
 @pytest.mark.parametrize("seed", range(3))
 def test_l02_of_ten_replicas_one_that_fails_at_once_fails_under_a_hundredth_of_the_calls(
