@@ -20,7 +20,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
-from txaio import tx as futures
 
 from recmesh.rpc import frames, tx
 from recmesh.rpc.call import Call, Filter, Handlers, stack
@@ -138,14 +137,11 @@ class MemoryTransport:
             self.on_room()
 
 
-class Loop:
+class Loop(tx.Loop):
     """A FakeClock as the loop that owns a connection."""
 
     def __init__(self, clock: FakeClock) -> None:
-        self.futures = futures
-        self.tasks = False
-        self.seconds = clock.reactor.seconds
-        self.call_later = clock.reactor.callLater
+        super().__init__(clock.reactor)
 
 
 class Wire:

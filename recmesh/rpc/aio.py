@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import ModuleType
+from typing import Any
 
 from txaio import aio
 
@@ -40,6 +41,13 @@ class _Loop:
 
     def call_later(self, delay: float, what: Callable[[], object]) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(delay, what)
+
+    def future(self) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().create_future()
+
+    def settle(self, future: asyncio.Future[Any], result: object) -> None:
+        if not future.done():
+            future.set_result(result)
 
 
 class Endpoint(endpoint.Endpoint):

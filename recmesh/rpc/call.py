@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from types import FunctionType
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from google.protobuf.empty_pb2 import Empty
@@ -92,9 +93,19 @@ class Context:
 
     def traced(self, trace: bytes) -> Context:
         """The same, as another span."""
-        copy = self._copy()
-        copy.trace = trace
-        return copy
+        # Every hop does this; spelt out it takes half the time of a copy that is changed.
+        return Context(
+            self.deadline,
+            self.metadata,
+            trace,
+            self.tracestate,
+            self.criticality,
+            self.attempt,
+            self.hedge,
+            self.peer,
+            self.principal,
+            self.trailers,
+        )
 
     def repeated(self, attempt: int, *, hedge: bool = False) -> Context:
         """The same, for another attempt."""
@@ -179,8 +190,10 @@ def stack(*filters: Filter, to: Service) -> Service:
 
 
 def _before(each: Filter, service: Service) -> Service:
+    ask = each if isinstance(each, FunctionType) else each.__call__  # looked up once: Python calls a method sooner
+
     def answer(call: Call) -> Awaitable[Message]:
-        return each(call, service)
+        return ask(call, service)
 
     return answer
 

@@ -29,7 +29,8 @@ class Channel:
 
     async def call(self, method: Method[Req, Rep], request: Req, context: Context | None = None) -> Rep:
         """The reply; raises RpcError."""
-        return _typed(method, await self._service(Call(method, request, context or inherited() or NO_CONTEXT)))
+        reply = await self._service(Call(method, request, context or inherited() or NO_CONTEXT))
+        return reply if isinstance(reply, method.reply) else _typed(method, reply)
 
     async def client_stream(self, method: Method[Req, Rep], requests: Many[Req], context: Context | None = None) -> Rep:
         """The reply to all of `requests`, which are taken as the server has room for them; raises RpcError."""

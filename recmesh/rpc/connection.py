@@ -7,8 +7,9 @@ connection_client and connection_server add the calls. Futures come from `txaio.
 from __future__ import annotations
 
 import abc
-import heapq
 from collections.abc import Callable, Mapping
+from heapq import heapify, heappop, heappush
+from math import inf
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -39,6 +40,14 @@ class Loop(Protocol):
     def seconds(self) -> float: ...
 
     def call_later(self, delay: float, what: Callable[[], object]) -> Timer: ...
+
+    # For what every call needs; txaio's own takes longer.
+
+    def future(self) -> Any: ...
+
+    def settle(self, future: Any, result: object) -> None:
+        """Gives the future its result, unless it was cancelled."""
+        ...
 
 
 class Alarm:
@@ -97,20 +106,28 @@ class Deadlines:
         self._alive = alive  # by id, whatever still waits; entries of others are skipped
         self._expire = expire
         self._heap: list[tuple[float, int]] = []
+        self._most = self.SLACK
         self._alarm = Alarm(loop)
-        self._due = 0.0
+        self._due = inf  # when the alarm rings
 
     def add(self, deadline: float, call_id: int) -> None:
-        heapq.heappush(self._heap, (deadline, call_id))
-        if deadline < self._due or not self._alarm.is_set:
+        heap = self._heap
+        heappush(heap, (deadline, call_id))
+        if deadline < self._due:
             self._arm()
-        if len(self._heap) > self.SLACK + 2 * len(self._alive):
-            self._heap = [entry for entry in self._heap if entry[1] in self._alive]
-            heapq.heapify(self._heap)
+        if len(heap) > self._most:
+            self._sweep()
 
     def stop(self) -> None:
         self._heap.clear()
         self._alarm.stop()
+        self._due = inf
+
+    def _sweep(self) -> None:
+        alive = self._alive
+        self._heap = [entry for entry in self._heap if entry[1] in alive]
+        heapify(self._heap)
+        self._most = self.SLACK + 2 * len(self._heap)
 
     def _arm(self) -> None:
         self._due = self._heap[0][0]
@@ -118,11 +135,12 @@ class Deadlines:
 
     def _ring(self) -> None:
         now = max(self._due, self._loop.seconds())  # loops ring a rounding error too early
+        self._due = inf
         while self._heap and (self._heap[0][0] <= now or self._heap[0][1] not in self._alive):
-            _, call_id = heapq.heappop(self._heap)
+            _, call_id = heappop(self._heap)
             if call_id in self._alive:
                 self._expire(call_id)
-        if self._heap and not self._alarm.is_set:
+        if self._heap and self._heap[0][0] < self._due:
             self._arm()
 
 

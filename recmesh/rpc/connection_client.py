@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from google.protobuf.message import Message
@@ -53,7 +54,7 @@ class ClientConnection(Connection):
 
     @property
     def takes_calls(self) -> bool:
-        return self._calls.takes_calls and not self.ended
+        return self._calls.takes_calls  # which it does not once the connection has ended
 
     @property
     def in_flight(self) -> int:
@@ -64,24 +65,21 @@ class ClientConnection(Connection):
         if scope is not None and scope.cancelled:
             raise unsent(Status.CANCELLED, "the call on whose behalf this one is made was cancelled")
         streams = call.requests is not None or call.replies is not None
-        if streams:
-            call_id, inbox = self._begin_stream(call)
-        else:
-            call_id, future = self._begin(call)
-        key = 0 if scope is None else scope.began(lambda: self._abandon(call_id))
+        waiting: Any  # a future, or the inbox of a stream
+        call_id, waiting = self._begin_stream(call) if streams else self._begin(call)
+        key = 0 if scope is None else scope.began(partial(self._abandon, call_id))
         try:
             if streams:
-                return await self._stream(call, call_id, inbox)
-            outcome: Outcome = await future
+                return await self._stream(call, call_id, waiting)
+            outcome: Outcome = await waiting
         finally:
-            if self._pending.pop(call_id, None) is not None:  # the caller was cancelled
-                self._write(self._calls.cancel(call_id, wire.Cancel.SUPERSEDED if superseded() else wire.Cancel.CALLER))
-                self._close_if_done()
+            if call_id in self._pending:  # the caller was cancelled
+                self._leave(call_id)
             if scope is not None:
                 scope.ended(key)
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return reply_of(call, outcome)
+        if isinstance(outcome, StatusReceived):
+            return reply_of(call, outcome)
+        raise outcome
 
     def retire(self) -> None:
         """Closes when the open calls are answered."""
@@ -101,7 +99,7 @@ class ClientConnection(Connection):
     def _begin(self, call: Call) -> tuple[int, Any]:
         now, deadline = self._loop.seconds(), call.context.deadline
         call_id, data = self._calls.call(header_of(call, now), call.request.SerializeToString())
-        future = self._pending[call_id] = self._futures.create_future()
+        future = self._pending[call_id] = self._loop.future()
         self._write(data)
         if deadline is not None and deadline - now < FAR:
             self._deadlines.add(deadline, call_id)
@@ -170,10 +168,15 @@ class ClientConnection(Connection):
         waiting = self._pending.pop(call_id, None)
         if isinstance(waiting, Inbox):
             waiting.end(outcome)
-        elif waiting is not None and not self._futures.is_called(waiting):
-            self._futures.resolve(waiting, outcome)
+        elif waiting is not None:
+            self._loop.settle(waiting, outcome)
         if self._calls.leaving:
             self._close_if_done()
+
+    def _leave(self, call_id: int) -> None:
+        del self._pending[call_id]
+        self._write(self._calls.cancel(call_id, wire.Cancel.SUPERSEDED if superseded() else wire.Cancel.CALLER))
+        self._close_if_done()
 
     def _close_if_done(self) -> None:
         if self._calls.leaving and not self._pending:

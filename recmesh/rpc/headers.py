@@ -88,7 +88,8 @@ def deadline_of(header: wire.CallHeader, since: float) -> float | None:
 
 def reply_of(call: Call, event: StatusReceived) -> Message:
     """The reply; RpcError for a status other than OK, and for a reply that does not parse."""
-    check(call, event)
+    if event.status.code or call.context.trailers is not None:
+        check(call, event)
     return decoded(call, event.payload)
 
 

@@ -32,14 +32,19 @@ from recmesh.rpc.unix import file_of
 __all__ = ["Clock", "ConnectionLimits", "Endpoint", "Server", "Tls", "TlsError", "listen", "use_monotonic_clock"]
 
 
-class _Loop:
+class Loop:
     """A reactor as a recmesh.rpc.connection.Loop."""
 
     def __init__(self, reactor: IReactorTime) -> None:
         self.futures: ModuleType = tx
+        self.future: Callable[[], Deferred[Any]] = Deferred
         self.tasks = False
         self.seconds: Callable[[], float] = reactor.seconds
         self.call_later: Callable[[float, Callable[[], object]], Timer] = reactor.callLater
+
+    def settle(self, future: Deferred[Any], result: object) -> None:
+        if not future.called:
+            future.callback(result)
 
 
 def _factory(reactor: IReactorTime, begin: Callable[[Outlet, str], Line]) -> Factory[Any]:
@@ -67,7 +72,7 @@ class Endpoint(endpoint.Endpoint):
         max_idle: float = endpoint.MAX_IDLE,
     ) -> None:
         _check_layers(address, tls)
-        super().__init__(_Loop(reactor), address, limits, node_id, connect_timeout, chance, tls=tls, max_idle=max_idle)
+        super().__init__(Loop(reactor), address, limits, node_id, connect_timeout, chance, tls=tls, max_idle=max_idle)
         self._target = client_endpoint(reactor, address, connect_timeout)
         self._factory = _factory(reactor, self._over)
         self._reactor = reactor
@@ -133,7 +138,7 @@ async def listen(
     """
     _check_layers(address, tls)
     answering = Answering(handlers, stack(*filters, to=handlers), limits, node_id)
-    listening = Server(_Loop(reactor), answering, connections, identity_of(tls, server=True), chance)
+    listening = Server(Loop(reactor), answering, connections, identity_of(tls, server=True), chance)
     await listening._listen(cast(Any, reactor), address)
     return listening
 

@@ -45,9 +45,7 @@ class Clock:
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
         self._alarms = Alarms(reactor)
-
-    def seconds(self) -> float:
-        return self._reactor.seconds()
+        self.seconds: Callable[[], float] = reactor.seconds  # asked several times a call
 
     def sleep(self, delay: float) -> Awaitable[None]:
         return deferLater(self._reactor, delay)
