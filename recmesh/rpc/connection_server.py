@@ -70,6 +70,7 @@ class ServerConnection(Connection):
         self._first = b""
         self._known = False  # the first bytes are this protocol's
         self._running: dict[int, Running] = {}
+        self._fine = wire.CallStatus(origin=wire.APP, processed=wire.YES)  # used again: to make one takes longer
         self._inboxes: dict[int, Inbox[None]] = {}  # by call, requests of a stream
         self._deadlines = Deadlines(loop, self._running, self._expire)
         self._unsent = self._calls.unsent
@@ -202,14 +203,12 @@ class ServerConnection(Connection):
             if call.method.kind or call.context.trailers:
                 self._end(event, call, started, wire.CallStatus(origin=wire.APP, processed=wire.YES), payload)
                 return
-            self._running.pop(event.call_id, None)
-            status = wire.CallStatus(
-                origin=wire.APP,
-                processed=wire.YES,
-                queue_us=microseconds(started - event.since),
-                service_us=microseconds(self._loop.seconds() - started),
-            )
-            self._sent_status(event, self._calls.status(event.call_id, status, payload))
+            call_id, status = event.call_id, self._fine
+            if call_id in self._running:
+                del self._running[call_id]
+            status.queue_us = microseconds(started - event.since)
+            status.service_us = microseconds(self._loop.seconds() - started)
+            self._sent_status(event, self._calls.status(call_id, status, payload))
         elif call.replies is not None and reply is ENDED:
             self._end(event, call, started, wire.CallStatus(origin=wire.APP, processed=wire.YES))
         else:

@@ -12,6 +12,7 @@ from recmesh.rpc.status import Status
 
 PREFACE = b"\x89RMW\r\n\x1a\n"
 HEADER = struct.Struct(">IBBHII")  # body length, type, flags, metadata length, call id, CRC-32
+HEADER_SIZE = HEADER.size
 CHECKED = 12  # leading bytes of the header that the CRC-32 covers
 
 HELLO, CALL, MESSAGE, STATUS, CANCEL, WINDOW, PING, GOAWAY = range(0x01, 0x09)
@@ -68,6 +69,8 @@ class Limits:
 
 DEFAULTS = Limits()
 
+pack_header, unpack_header = HEADER.pack, HEADER.unpack_from
+
 
 Frame: TypeAlias = tuple[int, int, int, bytes, bytes]
 """Type, flags, call id, metadata, payload: a plain tuple, because one is made for every frame."""
@@ -84,9 +87,9 @@ def encode(
 ) -> bytes:
     size = len(meta) + len(payload)
     if not crc:
-        return HEADER.pack(size, kind, flags, len(meta), call_id, 0) + meta + payload
+        return pack_header(size, kind, flags, len(meta), call_id, 0) + meta + payload
     flags |= CRC
-    head = HEADER.pack(size, kind, flags, len(meta), call_id, 0)[:CHECKED]
+    head = pack_header(size, kind, flags, len(meta), call_id, 0)[:CHECKED]
     check = zlib.crc32(payload, zlib.crc32(meta, zlib.crc32(head)))
     return b"".join((head, check.to_bytes(4, "big"), meta, payload))
 
@@ -97,7 +100,7 @@ class FrameReader:
     def __init__(self, max_frame: int) -> None:
         self._max_frame = max_frame
         self._held = bytearray()
-        self._wanted = HEADER.size  # nothing can be read before this many bytes are held
+        self._wanted = HEADER_SIZE  # nothing can be read before this many bytes are held
 
     @property
     def held(self) -> int:
@@ -111,23 +114,24 @@ class FrameReader:
                 return
             data = bytes(self._held)
             self._held.clear()
-        start, end = 0, len(data)
-        self._wanted = HEADER.size
-        while end - start >= HEADER.size:
-            size, kind, flags, meta_size, call_id, check = HEADER.unpack_from(data, start)
-            if size > self._max_frame or meta_size > size or meta_size > MAX_META:
+        start, end, max_frame = 0, len(data), self._max_frame
+        self._wanted = HEADER_SIZE
+        while end - start >= HEADER_SIZE:
+            size, kind, flags, meta_size, call_id, check = unpack_header(data, start)
+            if size > max_frame or meta_size > size or meta_size > MAX_META:
                 raise self._bad_length(size, meta_size)
-            body = start + HEADER.size
+            body = start + HEADER_SIZE
             stop = body + size
             if stop > end:
-                self._wanted = HEADER.size + size
+                self._wanted = HEADER_SIZE + size
                 break
             if flags & CRC and check != zlib.crc32(data[body:stop], zlib.crc32(data[start : start + CHECKED])):
                 raise ProtocolError("the CRC-32 of a frame does not match its bytes")
             payload = body + meta_size
             yield kind, flags, call_id, data[body:payload], data[payload:stop]
             start = stop
-        self._held += data[start:]
+        if start < end:
+            self._held += data[start:]
 
     def _bad_length(self, size: int, meta_size: int) -> ProtocolError:
         if size > self._max_frame:

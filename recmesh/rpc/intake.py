@@ -11,17 +11,17 @@ class Allowance:
     `due` falls below zero when bytes were given back early, for a message still arriving, that then waits whole.
     """
 
-    __slots__ = ("_half", "due", "left")
+    __slots__ = ("due", "half", "left")
 
     def __init__(self, window: int) -> None:
         self.left = window  # bytes that the peer may still send; below 0: it has sent more than it may
         self.due = 0  # bytes that are dealt with and not given back yet
-        self._half = window // 2
+        self.half = window // 2  # due, it is given back
 
     def earn(self, size: int) -> int:
         """Bytes that are dealt with; the credit to give now."""
         self.due += size
-        if self.due < self._half:
+        if self.due < self.half:
             return 0
         credit, self.due = self.due, 0
         self.left += credit

@@ -47,6 +47,7 @@ class Session:
         self.peer: wire.Hello | None = None
         self.broken = False
         self._limits = limits
+        self._most_whole = min(limits.max_message, limits.call_window)  # bytes of a message that may come in one frame
         self._own_hello = wire.Hello(
             version_min=VERSION,
             version_max=VERSION,
@@ -156,11 +157,12 @@ class Session:
         if self.broken:
             return events
         self._events, self._now = events, now
+        handlers = self._on
         try:
             for kind, flags, call_id, meta, payload in self._split(data):
                 if self.peer is None and kind != frames.HELLO:
                     raise ProtocolError(f"a frame of type {kind:#04x} before HELLO")
-                handle = self._on.get(kind)
+                handle = handlers.get(kind)
                 if handle is not None:
                     handle(flags, call_id, meta, payload)
                 elif not kind & frames.IGNORABLE:
@@ -252,9 +254,10 @@ class Session:
 
     def _done_with(self, size: int) -> None:
         """Payload that takes no room here: handed on, or dropped."""
-        credit = self._allowance.earn(size)
-        if credit:  # once in half a window
-            self._events.append(Reply(self._window(0, credit)))
+        allowance = self._allowance
+        allowance.due += size
+        if allowance.due >= allowance.half:
+            self._events.append(Reply(self._window(0, allowance.earn(0))))
 
     def _hold(self, size: int) -> None:
         self._pooled += size

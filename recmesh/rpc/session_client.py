@@ -46,14 +46,14 @@ class ClientSession(Session):
         """
         if len(header) > MAX_META or len(payload) > self._peer_message or len(self._open) >= self._peer_calls:
             raise self._why_unsendable(header, payload)
-        if not self.takes_calls:
+        call_id = self._next_id
+        if self.leaving or self.broken or call_id > MAX_CALL_ID:
             raise unsent(Status.UNAVAILABLE, "this connection takes no more calls")
         size, flow = len(payload), self._flow
         whole = len(header) + size <= flow.whole and size <= flow.window
         if not whole and flow.full:
             raise unsent(Status.RESOURCE_EXHAUSTED, "too many requests wait until the server takes more bytes")
-        call_id = self._next_id
-        self._next_id += 2
+        self._next_id = call_id + 2
         self._open[call_id] = None
         if kind and self._begin_stream(call_id, kind):
             return call_id, encode(frames.CALL, call_id, header, crc=self._crc)
@@ -107,25 +107,22 @@ class ClientSession(Session):
         return False
 
     def _on_status(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
-        size, limits = len(payload), self._limits
+        size = len(payload)
         self._data_came(size)
         status = parse(wire.CallStatus, meta)
         if flags & MORE:
             raise ProtocolError("a STATUS that goes on in another frame")
-        if not self._is_open(call_id):
+        if not (call_id in self._open or self._is_open(call_id)):
             self._done_with(size)
             return
         intake = self._open[call_id]
         if status.code:  # whatever came of a message is no message
             self._done_with(size)
-            self._close(call_id)
-            self._events.append(StatusReceived(call_id, status, b""))
-            return
-        fits = size <= limits.max_message and size <= limits.call_window and self._allowance.left >= 0
-        if intake is None and (fits or not size):
+            payload = b""
+        elif intake is None and (not size or (size <= self._most_whole and self._allowance.left >= 0)):
             self._done_with(size)
         else:
-            intake = self._open[call_id] = intake or Intake(limits.call_window)
+            intake = self._open[call_id] = intake or Intake(self._limits.call_window)
             fault = self._gather(call_id, intake, END_STREAM, payload)
             if fault is not None:
                 status = _unusable(fault)

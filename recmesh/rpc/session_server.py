@@ -135,12 +135,7 @@ class ServerSession(Session):
             self._intakes[call_id] = Intake(limits.call_window, many=True)
             if size or flags & (END_STREAM | MORE):
                 self._on_piece(call_id, flags, payload)
-        elif (
-            flags & (END_STREAM | MORE) == END_STREAM
-            and size <= limits.max_message
-            and size <= limits.call_window
-            and self._allowance.left >= 0
-        ):
+        elif flags & (END_STREAM | MORE) == END_STREAM and size <= self._most_whole and self._allowance.left >= 0:
             self._done_with(size)
             self._begin(call_id, header, payload, self._now)
         else:
