@@ -37,6 +37,7 @@ STANDS_ALONE: Final[Mapping[str, str]] = {
     "transitions": "others chose it next",
     "ease": "goes with what you liked",
     "rp3beta": "liked by people like you",
+    "sequence": "follows from what you chose lately",
     "popularity": "popular with everyone",
     "trending": "chosen by many these days",
     "content": "its description resembles what you liked",

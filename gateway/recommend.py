@@ -100,6 +100,7 @@ def _search(
         count=wanted.depths[-1],
         factors=taste.factors or asked.factors,
         content=asked.content if request.query_text else taste.content,
+        sequence=taste.sequence,
         history=query,
         text=request.query_text,
         exclude_item_ids=request.exclude_item_ids,

@@ -18,10 +18,11 @@ NEWEST: Final = 20  # entries of a history whose own vectors are fetched and add
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """float32 bytes in both spaces; empty where nothing is known."""
+    """float32 bytes in each space; empty where nothing is known."""
 
     factors: bytes = b""
     content: bytes = b""
+    sequence: bytes = b""
 
 
 async def of_history(run: Run, history: History) -> Vectors | None:
@@ -29,7 +30,9 @@ async def of_history(run: Run, history: History) -> Vectors | None:
     request = EmbedHistoryRequest(bundle_version=run.version, histories=[history])
     work = run.upstreams.embedding.embed_history(request, run.context(STAGE_SHARE))
     answer = await run.unless_away("embedding", work)
-    return None if answer is None else Vectors(_known(answer.factors), _known(answer.contents))
+    if answer is None:
+        return None
+    return Vectors(_known(answer.factors), _known(answer.contents), _known(answer.sequences))
 
 
 async def of_new_items(run: Run, history: History) -> Vectors:

@@ -18,7 +18,18 @@ from models.sparse import Int64
 # Whose best become candidates on which surface. "new" only proposes: what it found is scored by the other sources.
 PROPOSERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "recommend": ("ials", "itemknn", "transitions", "ease", "rp3beta", "popularity", "title", "words", "new"),
+        "recommend": (
+            "ials",
+            "itemknn",
+            "transitions",
+            "ease",
+            "rp3beta",
+            "sequence",
+            "popularity",
+            "title",
+            "words",
+            "new",
+        ),
         "similar": ("ials", "itemknn", "transitions", "content", "new"),
         "search": ("content", "title", "words", "new"),
     }

@@ -46,6 +46,7 @@ class Catalogue:
         infos: Sequence[ItemInfo],
         factors: Float32,
         contents: Float32,
+        expected: Float32,
         rarity: Rarity,
         words: Words,
         enrichment: Enrichment,
@@ -54,6 +55,8 @@ class Catalogue:
         self.ids = [info.id for info in infos]  # beside the infos: every search reads hundreds
         self.factors = Vectors(factors)
         self.contents = Vectors(contents)
+        self.expected = Vectors(expected)  # of the sequence model; zeros: it learnt nothing of the item
+        self._learned = np.append(expected, np.zeros_like(expected, shape=(1, expected.shape[1])), axis=0)
         self.titles = Titles([info.title for info in infos], rarity)
         self._rarity = rarity
         self.words = words
@@ -90,6 +93,7 @@ class Catalogue:
         self.contents.append(contents)
         self.titles.append([info.title for info in infos])
         columns = np.array([self.column_of.get(info.id, -1) for info in infos], np.int32)
+        self.expected.append(self._learned[columns])  # the last row, of zeros, where there is no column
         self.columns = np.concatenate([self.columns, columns])
         self.alive = np.concatenate([self.alive, np.ones(len(infos), np.bool_)])
         if len(self.infos) > len(self) * DEAD_FACTOR + DEAD_KEPT:
@@ -115,6 +119,7 @@ class Catalogue:
         self.ids = [info.id for info in self.infos]
         self.factors = Vectors(self.factors.rows(slots))
         self.contents = Vectors(self.contents.rows(slots))
+        self.expected = Vectors(self.expected.rows(slots))
         self.titles = Titles([info.title for info in self.infos], self._rarity)
         self.words.keep(slots.tolist())
         self.columns, self.alive = self.columns[slots], self.alive[slots]

@@ -1,4 +1,4 @@
-"""Histories and texts to vectors, in the space of tastes (factors) and in the space of meaning (content)."""
+"""Histories and texts to vectors: in the space of tastes (factors), of meaning (content), and of what comes next."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from models.content import item_text, unit_rows, vectorize
 from models.data import Float32, History, Int32
 from models.histories import decayed_weights
 from models.ials import IalsConfig, Solver
+from models.sasrec import Network
 from models.tokenizer import Tokenizer
 
 __all__ = ["Encoder", "item_text"]
@@ -29,6 +30,7 @@ class Encoder:
         self._idf = np.array(bundle.array("piece_idf"))
         self._projection = bundle.array("piece_contents")
         self._factor_map = bundle.array("piece_factors")
+        self._network = Network.of(bundle)
 
     @property
     def factor_dimension(self) -> int:
@@ -37,6 +39,17 @@ class Encoder:
     @property
     def content_dimension(self) -> int:
         return int(self._contents.shape[1])
+
+    @property
+    def sequence_dimension(self) -> int:
+        """0: the bundle was fitted without a sequence model."""
+        return self._network.dimension if self._network is not None else 0
+
+    def embed_sequences(self, histories: Sequence[History]) -> Float32:
+        """What the sequence model expects next (n, s), zero where nothing of a history is known."""
+        if self._network is None:
+            return np.zeros((len(histories), 0), np.float32)
+        return self._network.embed(histories, self._rows)
 
     def embed_histories(self, histories: Sequence[History]) -> tuple[Float32, Float32]:
         """Factors (n, d), zero where nothing of a history is known, and content profiles (n, c) of length 1 or 0."""

@@ -42,7 +42,8 @@ class LocalRecommender:
         if history is None or not len(history):
             return wanted
         factors, contents = self.encoder.embed_histories([history])
-        return Query(factors[0], contents[0], history, count=wanted.count, exclude=wanted.exclude)
+        sequences = self.encoder.embed_sequences([history])
+        return Query(factors[0], contents[0], history, sequences[0], count=wanted.count, exclude=wanted.exclude)
 
     def similar(self, item_id: str, count: int, exclude: Collection[str] = ()) -> list[tuple[str, float]]:
         """Items like this one. KeyError: there is no such item."""

@@ -17,7 +17,7 @@ from models.writer import Parts
 
 DEPTH: Final = 300  # of the blend's best are ordered by the trees: what stands further down is hardly ever right
 SURFACE: Final = "recommend"  # the only surface with enough to learn from
-EMBEDDED: Final = frozenset({"ials", "content"})  # sources that are away when embedding is
+EMBEDDED: Final = frozenset({"ials", "content", "sequence"})  # sources that are away when embedding is
 
 
 class Ranker:

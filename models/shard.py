@@ -17,6 +17,7 @@ from models.enrichment import Enrichment
 from models.entries import NEIGHBOURS, query_weights
 from models.histories import EMPTY
 from models.opinions import ByHistory, ByNumber, ByVector, Opinion, by_slot
+from models.sasrec import vectors_of
 from models.sources import SOURCES
 from models.sparse import Rows
 from models.title import Rarity
@@ -37,6 +38,7 @@ class Query:
     factors: Float32 | None = None  # of "ials" and "new"
     content: Float32 | None = None  # of "content", and of "new" where there are no factors
     history: History | None = None  # of "itemknn", "transitions", "ease" and "rp3beta"
+    sequence: Float32 | None = None  # of "sequence"
     text: str = ""  # of "title" and "words"
     count: int = 100  # candidates a source
     sources: frozenset[str] | None = None  # None: all
@@ -69,7 +71,8 @@ class ItemShard:
         contents = bundle.array("item_contents")[own]
         words = Words(bundle, own, len(ids))
         infos = items_of(table.take(own))
-        self._catalogue = Catalogue(infos, self._factors[own], contents, rarity, words, Enrichment(bundle))
+        expected = vectors_of(bundle, own)
+        self._catalogue = Catalogue(infos, self._factors[own], contents, expected, rarity, words, Enrichment(bundle))
         self._popularity = np.array(bundle.array("popularity")[own])
         self._trending = np.array(bundle.array("trending")[own])
         self._trends = bool(bundle.array("trending").any())  # data without times has no trends
@@ -136,6 +139,8 @@ class ItemShard:
                 return self._inner_product(catalogue.factors, query.factors)
             case "content":
                 return self._inner_product(catalogue.contents, query.content)
+            case "sequence":
+                return self._inner_product(catalogue.expected, query.sequence)
             case "new":
                 put = catalogue.columns < 0
                 by_factors = self._inner_product(catalogue.factors, query.factors, put)

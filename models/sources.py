@@ -10,6 +10,7 @@ SOURCES: Final = (
     "transitions",
     "ease",
     "rp3beta",
+    "sequence",
     "popularity",
     "trending",
     "content",

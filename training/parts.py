@@ -16,6 +16,7 @@ from models.enrichment import Enrichment
 from models.features import add_item_features
 from models.histories import add_histories
 from models.ranker import no_ranker
+from models.sasrec import SequenceConfig
 from models.sparse import Matrix, Rows, matrix_of
 from models.tokenizer import Tokenizer, TokenizerConfig
 from models.tokenizer import train as train_tokenizer
@@ -43,6 +44,7 @@ class FitConfig:
     ease: ease.EaseConfig = field(default_factory=ease.EaseConfig)
     rp3beta: rp3beta.Rp3BetaConfig = field(default_factory=rp3beta.Rp3BetaConfig)
     ials: ials.IalsConfig = field(default_factory=ials.IalsConfig)
+    sequence: SequenceConfig = field(default_factory=SequenceConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
     ranker: RankerConfig = field(default_factory=RankerConfig)
 

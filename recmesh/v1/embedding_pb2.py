@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from recmesh.v1 import common_pb2 as recmesh_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1arecmesh/v1/embedding.proto\x12\nrecmesh.v1\x1a\x17recmesh/v1/common.proto\"U\n\x13\x45mbedHistoryRequest\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12&\n\thistories\x18\x02 \x03(\x0b\x32\x13.recmesh.v1.History\"\x86\x01\n\x14\x45mbedHistoryResponse\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\x18\n\x10\x66\x61\x63tor_dimension\x18\x02 \x01(\r\x12\x0f\n\x07\x66\x61\x63tors\x18\x03 \x01(\x0c\x12\x19\n\x11\x63ontent_dimension\x18\x04 \x01(\r\x12\x10\n\x08\x63ontents\x18\x05 \x01(\x0c\"9\n\x10\x45mbedTextRequest\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\"\x83\x01\n\x11\x45mbedTextResponse\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\x18\n\x10\x66\x61\x63tor_dimension\x18\x02 \x01(\r\x12\x0f\n\x07\x66\x61\x63tors\x18\x03 \x01(\x0c\x12\x19\n\x11\x63ontent_dimension\x18\x04 \x01(\r\x12\x10\n\x08\x63ontents\x18\x05 \x01(\x0c\x32\xb2\x01\n\tEmbedding\x12V\n\x0c\x45mbedHistory\x12\x1f.recmesh.v1.EmbedHistoryRequest\x1a .recmesh.v1.EmbedHistoryResponse\"\x03\x90\x02\x01\x12M\n\tEmbedText\x12\x1c.recmesh.v1.EmbedTextRequest\x1a\x1d.recmesh.v1.EmbedTextResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1arecmesh/v1/embedding.proto\x12\nrecmesh.v1\x1a\x17recmesh/v1/common.proto\"U\n\x13\x45mbedHistoryRequest\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12&\n\thistories\x18\x02 \x03(\x0b\x32\x13.recmesh.v1.History\"\xb5\x01\n\x14\x45mbedHistoryResponse\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\x18\n\x10\x66\x61\x63tor_dimension\x18\x02 \x01(\r\x12\x0f\n\x07\x66\x61\x63tors\x18\x03 \x01(\x0c\x12\x19\n\x11\x63ontent_dimension\x18\x04 \x01(\r\x12\x10\n\x08\x63ontents\x18\x05 \x01(\x0c\x12\x1a\n\x12sequence_dimension\x18\x06 \x01(\r\x12\x11\n\tsequences\x18\x07 \x01(\x0c\"9\n\x10\x45mbedTextRequest\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\"\x83\x01\n\x11\x45mbedTextResponse\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\x18\n\x10\x66\x61\x63tor_dimension\x18\x02 \x01(\r\x12\x0f\n\x07\x66\x61\x63tors\x18\x03 \x01(\x0c\x12\x19\n\x11\x63ontent_dimension\x18\x04 \x01(\r\x12\x10\n\x08\x63ontents\x18\x05 \x01(\x0c\x32\xb2\x01\n\tEmbedding\x12V\n\x0c\x45mbedHistory\x12\x1f.recmesh.v1.EmbedHistoryRequest\x1a .recmesh.v1.EmbedHistoryResponse\"\x03\x90\x02\x01\x12M\n\tEmbedText\x12\x1c.recmesh.v1.EmbedTextRequest\x1a\x1d.recmesh.v1.EmbedTextResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,11 +39,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMBEDHISTORYREQUEST']._serialized_start=67
   _globals['_EMBEDHISTORYREQUEST']._serialized_end=152
   _globals['_EMBEDHISTORYRESPONSE']._serialized_start=155
-  _globals['_EMBEDHISTORYRESPONSE']._serialized_end=289
-  _globals['_EMBEDTEXTREQUEST']._serialized_start=291
-  _globals['_EMBEDTEXTREQUEST']._serialized_end=348
-  _globals['_EMBEDTEXTRESPONSE']._serialized_start=351
-  _globals['_EMBEDTEXTRESPONSE']._serialized_end=482
-  _globals['_EMBEDDING']._serialized_start=485
-  _globals['_EMBEDDING']._serialized_end=663
+  _globals['_EMBEDHISTORYRESPONSE']._serialized_end=336
+  _globals['_EMBEDTEXTREQUEST']._serialized_start=338
+  _globals['_EMBEDTEXTREQUEST']._serialized_end=395
+  _globals['_EMBEDTEXTRESPONSE']._serialized_start=398
+  _globals['_EMBEDTEXTRESPONSE']._serialized_end=529
+  _globals['_EMBEDDING']._serialized_start=532
+  _globals['_EMBEDDING']._serialized_end=710
 # @@protoc_insertion_point(module_scope)

@@ -15,18 +15,22 @@ class EmbedHistoryRequest(_message.Message):
     def __init__(self, bundle_version: _Optional[str] = ..., histories: _Optional[_Iterable[_Union[_common_pb2.History, _Mapping]]] = ...) -> None: ...
 
 class EmbedHistoryResponse(_message.Message):
-    __slots__ = ("bundle_version", "factor_dimension", "factors", "content_dimension", "contents")
+    __slots__ = ("bundle_version", "factor_dimension", "factors", "content_dimension", "contents", "sequence_dimension", "sequences")
     BUNDLE_VERSION_FIELD_NUMBER: _ClassVar[int]
     FACTOR_DIMENSION_FIELD_NUMBER: _ClassVar[int]
     FACTORS_FIELD_NUMBER: _ClassVar[int]
     CONTENT_DIMENSION_FIELD_NUMBER: _ClassVar[int]
     CONTENTS_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_DIMENSION_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     bundle_version: str
     factor_dimension: int
     factors: bytes
     content_dimension: int
     contents: bytes
-    def __init__(self, bundle_version: _Optional[str] = ..., factor_dimension: _Optional[int] = ..., factors: _Optional[bytes] = ..., content_dimension: _Optional[int] = ..., contents: _Optional[bytes] = ...) -> None: ...
+    sequence_dimension: int
+    sequences: bytes
+    def __init__(self, bundle_version: _Optional[str] = ..., factor_dimension: _Optional[int] = ..., factors: _Optional[bytes] = ..., content_dimension: _Optional[int] = ..., contents: _Optional[bytes] = ..., sequence_dimension: _Optional[int] = ..., sequences: _Optional[bytes] = ...) -> None: ...
 
 class EmbedTextRequest(_message.Message):
     __slots__ = ("bundle_version", "texts")

@@ -27,19 +27,21 @@ EMBEDDING_EMBED_TEXT = Method(
 
 
 class EmbeddingBase(abc.ABC):
-    """Two spaces: the factors of iALS (taste) and the content vectors (meaning of a text)."""
+    """Three spaces: the factors of iALS (taste), the content vectors (meaning of a text), and what the sequence model
+    expects next.
+    """
 
     @abc.abstractmethod
     async def embed_history(
         self, request: pb.EmbedHistoryRequest, context: Context
     ) -> pb.EmbedHistoryResponse:
-        """Folds histories into both spaces, one row a history."""
+        """Folds histories into all spaces, one row a history."""
 
     @abc.abstractmethod
     async def embed_text(
         self, request: pb.EmbedTextRequest, context: Context
     ) -> pb.EmbedTextResponse:
-        """Maps texts into both spaces, one row a text."""
+        """Maps texts into the first two spaces, one row a text."""
 
     def register(self, handlers: Handlers) -> None:
         handlers.add(EMBEDDING_EMBED_HISTORY, self.embed_history)
@@ -47,7 +49,9 @@ class EmbeddingBase(abc.ABC):
 
 
 class EmbeddingStub:
-    """Two spaces: the factors of iALS (taste) and the content vectors (meaning of a text)."""
+    """Three spaces: the factors of iALS (taste), the content vectors (meaning of a text), and what the sequence model
+    expects next.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -55,11 +59,11 @@ class EmbeddingStub:
     async def embed_history(
         self, request: pb.EmbedHistoryRequest, context: Context | None = None
     ) -> pb.EmbedHistoryResponse:
-        """Folds histories into both spaces, one row a history."""
+        """Folds histories into all spaces, one row a history."""
         return await self._channel.call(EMBEDDING_EMBED_HISTORY, request, context)
 
     async def embed_text(
         self, request: pb.EmbedTextRequest, context: Context | None = None
     ) -> pb.EmbedTextResponse:
-        """Maps texts into both spaces, one row a text."""
+        """Maps texts into the first two spaces, one row a text."""
         return await self._channel.call(EMBEDDING_EMBED_TEXT, request, context)

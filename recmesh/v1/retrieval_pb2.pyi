@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SearchRequest(_message.Message):
-    __slots__ = ("bundle_version", "sources", "count", "factors", "content", "history", "text", "exclude_item_ids", "filter", "explain")
+    __slots__ = ("bundle_version", "sources", "count", "factors", "content", "history", "text", "exclude_item_ids", "filter", "explain", "sequence")
     BUNDLE_VERSION_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,7 @@ class SearchRequest(_message.Message):
     EXCLUDE_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     bundle_version: str
     sources: _containers.RepeatedScalarFieldContainer[str]
     count: int
@@ -28,7 +29,8 @@ class SearchRequest(_message.Message):
     exclude_item_ids: _containers.RepeatedScalarFieldContainer[str]
     filter: str
     explain: bool
-    def __init__(self, bundle_version: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., factors: _Optional[bytes] = ..., content: _Optional[bytes] = ..., history: _Optional[_Union[_common_pb2.History, _Mapping]] = ..., text: _Optional[str] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[str] = ..., explain: bool = ...) -> None: ...
+    sequence: bytes
+    def __init__(self, bundle_version: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., factors: _Optional[bytes] = ..., content: _Optional[bytes] = ..., history: _Optional[_Union[_common_pb2.History, _Mapping]] = ..., text: _Optional[str] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[str] = ..., explain: bool = ..., sequence: _Optional[bytes] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
     __slots__ = ("bundle_version", "shard", "item_ids", "sources", "is_new")

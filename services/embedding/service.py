@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from models.data import Float32
+from models.data import Float32, History
 from models.encoder import Encoder
 from recmesh.ops.process import Process, Serving
 from recmesh.rpc.call import Context
@@ -26,11 +26,11 @@ MOST_ROWS: Final = 256  # histories or texts of one call; the contract's
 HISTORIES_INLINE: Final = 8
 TEXT_INLINE: Final = 2_048  # characters
 
-Vectors = tuple[Float32, Float32]
+Vectors = tuple[Float32, ...]  # one of each space
 
 
 class Embedding(EmbeddingBase):
-    """Maps histories and texts into the space of tastes and the space of meaning."""
+    """Maps histories and texts into the spaces of tastes, of meaning, and of what comes next."""
 
     def __init__(self, versions: Versions[Encoder], workers: Workers) -> None:
         self._versions = versions
@@ -40,14 +40,16 @@ class Embedding(EmbeddingBase):
         check_count("histories", request.histories, MOST_ROWS)
         loaded = self._versions.get(request.bundle_version)
         rows = [history(f"histories[{place}]", each) for place, each in enumerate(request.histories)]
-        work = partial(loaded.model.embed_histories, rows)
-        factors, contents = await self._run(work, len(rows) <= HISTORIES_INLINE, context)
+        work = partial(_embedded, loaded.model, rows)
+        factors, contents, sequences = await self._run(work, len(rows) <= HISTORIES_INLINE, context)
         return pb.EmbedHistoryResponse(
             bundle_version=loaded.version,
             factor_dimension=loaded.model.factor_dimension,
             factors=packed(factors),
             content_dimension=loaded.model.content_dimension,
             contents=packed(contents),
+            sequence_dimension=loaded.model.sequence_dimension,
+            sequences=packed(sequences),
         )
 
     async def embed_text(self, request: pb.EmbedTextRequest, context: Context) -> pb.EmbedTextResponse:
@@ -68,6 +70,10 @@ class Embedding(EmbeddingBase):
 
     async def _run(self, work: Callable[[], Vectors], inline: bool, context: Context) -> Vectors:
         return work() if inline else await self._workers.run(work, context.deadline)
+
+
+def _embedded(encoder: Encoder, rows: Sequence[History]) -> Vectors:
+    return *encoder.embed_histories(rows), encoder.embed_sequences(rows)
 
 
 async def start(process: Process, settings: Settings) -> Serving:

@@ -16,6 +16,7 @@ import numpy as np
 from models.bundle import Bundle
 from models.catalogue import ItemRecord
 from models.data import Float32
+from models.sasrec import Network
 from models.shard import ItemShard
 from recmesh.v1 import common_pb2
 from services.common.columns import FLOAT32
@@ -34,6 +35,7 @@ class Replica:
     items: ItemShard
     factor_dimension: int
     content_dimension: int
+    sequence_dimension: int
     applied: int = 0  # up to here, by sequence number, it was given the log
 
     def apply(self, changes: Sequence[Change]) -> int:
@@ -62,7 +64,9 @@ def _vector(data: bytes, dimension: int) -> Float32:
 
 def build_replica(bundle: Bundle, log: ChangeLog, shard: int, shards: int) -> Replica:
     """The bundle's items of this shard and the changes stored so far. For a worker thread."""
-    dimensions = (int(bundle.array(name).shape[1]) for name in ("item_factors", "item_contents"))
+    dimensions = [int(bundle.array(name).shape[1]) for name in ("item_factors", "item_contents")]
+    network = Network.of(bundle)
+    dimensions.append(network.dimension if network is not None else 0)
     replica = Replica(bundle.version, ItemShard(bundle, shard, shards), *dimensions)
     reader = log.reader()
     try:

@@ -139,6 +139,7 @@ def _query(request: pb.SearchRequest, replica: Replica) -> Query:
     return Query(
         factors=vector("factors", request.factors, replica.factor_dimension),
         content=vector("content", request.content, replica.content_dimension),
+        sequence=vector("sequence", request.sequence, replica.sequence_dimension),
         history=history("history", request.history) if request.HasField("history") else None,
         text=request.text,
         count=request.count,

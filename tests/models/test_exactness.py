@@ -23,6 +23,7 @@ from models.tokenizer import Tokenizer, TokenizerConfig, train
 from models.transitions import TransitionsConfig
 from models.words import add_words
 from models.writer import Parts
+from tests.models.networks import SMALL, drawn
 from tests.models.worlds import history
 from training.parts import FitConfig
 
@@ -34,6 +35,7 @@ WEIGHTS = {
         "transitions": 0.3,
         "ease": 0.2,
         "rp3beta": 0.1,
+        "sequence": 0.2,
         "trending": 0.1,
         "popularity": 0.05,
         "content": 0.1,
@@ -55,7 +57,7 @@ def random_parts(rng: np.random.Generator, items: int) -> Parts:
         drawn = rng.integers(-1, 2, shape) if coarse else rng.normal(size=shape)
         return drawn.astype(np.float32)
 
-    config = FitConfig(transitions=TransitionsConfig(last=4))
+    config = FitConfig(transitions=TransitionsConfig(last=4), sequence=SMALL)
     parts = Parts(asdict(config))
     infos = [ItemInfo(f"i{number:02}", TITLES[int(rng.integers(4))]) for number in range(items)]
     parts.tables["items"] = items_table(infos)
@@ -68,6 +70,9 @@ def random_parts(rng: np.random.Generator, items: int) -> Parts:
         _random_rows(rng, items).add_to(parts, name)
     placed = np.flatnonzero(rng.random(items) < 0.7).astype(np.int32)
     Ease(placed, numbers(len(placed), 3), numbers(len(placed), 3)).add_to(parts)
+    network = drawn(items)
+    network.weights["items"][rng.random(items) < 0.3] = 0
+    network.add_to(parts)
     parts.documents["blend"] = WEIGHTS
     pieces = TOKENIZER.encode([item_text(info) for info in infos])
     parts.files["tokenizer.model"] = MODEL
@@ -93,6 +98,7 @@ def random_query(rng: np.random.Generator, items: int, count: int) -> Query:
         factors=rng.normal(size=DIMENSION).astype(np.float32) if rng.random() < 0.7 else None,
         content=rng.integers(-1, 2, DIMENSION).astype(np.float32) if rng.random() < 0.7 else None,
         history=history(*ids, weights=weights) if rng.random() < 0.7 else None,
+        sequence=rng.normal(size=SMALL.dimension).astype(np.float32) if rng.random() < 0.7 else None,
         text="red blue" if rng.random() < 0.5 else "",
         count=count,
         exclude=ids[:2],

@@ -51,7 +51,8 @@ def test_items_belong_to_the_shard_of_their_crc32() -> None:
 
 def test_every_candidate_carries_every_sources_score() -> None:
     found = shard().search(user("0", "2"))
-    assert set(found.scores) == set(SOURCES) - {"title", "words", "trending"}, "no text, no times"
+    silent = {"title", "words", "trending", "sequence"}
+    assert set(found.scores) == set(SOURCES) - silent, "no text, no times, no network"
     assert list(found.item_ids) == sorted(found.item_ids)
     assert all(len(column) == len(found.item_ids) == len(found.is_new) for column in found.scores.values())
     assert not found.is_new.any() and np.isnan(found.scores["new"]).all()
