@@ -60,6 +60,7 @@ lock: $(DEV) ## pin the newest versions pyproject.toml allows
 	$(BIN)/uv pip compile -q pyproject.toml --extra mesh --extra tune --group dev $(COMPILE) -o requirements/dev.txt
 	$(BIN)/uv pip compile -q pyproject.toml --extra mesh --group install -c requirements/dev.txt $(COMPILE) -o requirements/mesh.txt
 	$(BIN)/uv pip compile -q pyproject.toml --extra spark -c requirements/dev.txt $(COMPILE) -o requirements/spark.txt
+	$(BIN)/uv pip compile -q pyproject.toml --extra neural -c requirements/dev.txt $(COMPILE) -o requirements/neural.txt
 	$(BIN)/uv pip compile -q --group proto $(COMPILE) -o requirements/proto.txt
 	$(BIN)/uv pip compile -q --group faults $(COMPILE) -o requirements/faults.txt
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links

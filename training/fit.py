@@ -17,6 +17,7 @@ from models.pipeline import CANDIDATES_PER_SOURCE, LocalRecommender
 from models.ranker import Ranker
 from models.sentiment import Sentiment, add_no_sentiment
 from models.writer import BundleWriter, Parts
+from training.neural.chain import Networks, fit_on_torch, torch_needed
 from training.parts import FitConfig, Texts, fit_parts, fit_texts
 from training.progress import Progress
 from training.stages import EachAnew, Stages, WorkFolder, run_key
@@ -31,7 +32,7 @@ Recommend: TypeAlias = Callable[[History | None, int], list[str]]
 Learn: TypeAlias = Callable[[Interactions, Sequence[ItemInfo], Texts, FitConfig, Progress, Stages, str], Parts]
 
 WORK = ".work"  # beside the bundles of one name: what stages of runs that were stopped gave
-SINGLE_MODELS = ("popularity", "trending", "itemknn", "transitions", "ials", "ease", "rp3beta", "content")
+SINGLE_MODELS = ("popularity", "trending", "itemknn", "transitions", "ials", "ease", "rp3beta", "content", "sequence")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class FittedModels:
     def scorers(self) -> Mapping[str, Recommend]:
         """Each of SINGLE_MODELS, "blend" and, where it was kept, "ranker", by name."""
         found = {name: self._alone(name) for name in SINGLE_MODELS}
+        if not self.parts.config["sequence"]["enabled"]:
+            del found["sequence"]
         plain = copy(self.recommender)
         plain.ranker = Ranker(self.recommender.ranker.blend)
         found["blend"] = partial(_whole, plain)
@@ -90,10 +93,14 @@ def fit_with(
     learn: Learn, data: Interactions, catalogue: Sequence[ItemInfo], config: FitConfig, progress: Progress, kept: Stages
 ) -> FittedModels:
     """`learn` fits the parts; `data` and `catalogue` are as `tidy` leaves them."""
+    torch_needed(config.sequence)
+    networks = Networks(data, config, progress, kept, fit_on_torch)
     texts = fit_texts(catalogue, config, progress, kept)
 
     def fit(part: Interactions, config: FitConfig, label: str) -> Parts:
-        return learn(part, catalogue, texts, config, progress, kept, label)
+        parts = learn(part, catalogue, texts, config, progress, kept, label)
+        parts.include(networks.parts(label))
+        return parts
 
     held_out = kept.kept("validation", lambda: validate(data, catalogue, fit, config, progress))
     parts = fit(data, with_settings(config, held_out.json("settings")), "")

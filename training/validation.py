@@ -27,7 +27,7 @@ def validate(
     progress: Progress,
 ) -> Parts:
     """Documents "settings" of the sources, weights of the "blend" and "metrics", and the parts of the ranker."""
-    split = temporal(data, config.blend.held_out_share)
+    split = cut(data, config)
     parts = fit(split.train, config, " before the slice")
     rng = np.random.default_rng(config.seed)
     settings = choose(parts, Slice.of(split, parts, config.blend.questions, rng), progress)
@@ -43,6 +43,11 @@ def validate(
     return found
 
 
+def cut(data: Interactions, config: FitConfig) -> Split:
+    """The slice that is held out; the sequence model's networks follow the same cuts."""
+    return temporal(data, config.blend.held_out_share)
+
+
 def _ranker(
     split: Split,
     parts: Parts,
@@ -52,7 +57,7 @@ def _ranker(
     progress: Progress,
 ) -> tuple[Parts, dict[str, Any]]:
     """Learnt on the slice before the latest one and judged on that, where there is enough of both."""
-    earlier = temporal(split.train, config.blend.held_out_share)
+    earlier = cut(split.train, config)
     if not enough(earlier, config.ranker) or not enough(split, config.ranker):
         return without_ranker(f"fewer than {config.ranker.least_questions} users to learn from")
     before = fit(earlier.train)

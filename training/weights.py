@@ -27,7 +27,7 @@ Weights: TypeAlias = dict[str, float]
 
 # The sources weighed on each surface: "title" and "words" say nothing of a user, "itemknn" and "ials" nothing of words.
 WEIGHED: Mapping[str, tuple[str, ...]] = {
-    "recommend": ("ials", "itemknn", "transitions", "ease", "rp3beta", "popularity", "trending", "content"),
+    "recommend": ("ials", "itemknn", "transitions", "ease", "rp3beta", "popularity", "trending", "content", "sequence"),
     "similar": ("ials", "itemknn", "transitions", "ease", "rp3beta", "popularity", "content"),
     "search": ("content", "title", "words", "popularity"),
 }

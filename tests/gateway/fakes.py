@@ -81,6 +81,8 @@ class FakeEmbedding(EmbeddingBase):
             factors=pack_floats(taste),
             content_dimension=2,
             contents=pack_floats(meaning),
+            sequence_dimension=2,
+            sequences=pack_floats(taste[::-1]),
         )
 
     async def embed_text(

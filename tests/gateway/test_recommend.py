@@ -49,6 +49,14 @@ def test_a_known_user_gets_unseen_items_with_titles_from_all_shards() -> None:
     assert {len(fake.films) for fake in mesh.retrieval.values()} != {0, 5}  # both shards have a part
 
 
+def test_every_shard_is_asked_with_what_the_history_says_in_each_space() -> None:
+    mesh = mesh_of_ripley()
+    mesh.answer(mesh.ask.recommend(ask()))
+    for search in mesh.searches():
+        told = [list(floats(part)) for part in (search.factors, search.content, search.sequence)]
+        assert told == [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+
+
 def test_the_lists_do_not_depend_on_the_number_of_shards() -> None:
     lists = []
     for shards in (1, 2, 3):

@@ -9,6 +9,7 @@ import numpy as np
 from models.content import ContentConfig
 from models.data import Interactions, ItemInfo
 from models.ials import IalsConfig
+from models.sasrec import SequenceConfig
 from models.sentiment import Sentiment
 from models.tokenizer import TokenizerConfig
 from training.fit import FitConfig, fit_bundle
@@ -17,10 +18,17 @@ from training.progress import SilentProgress
 ITEMS = [f"i{number}" for number in range(30)]
 USERS = ["u0", "u1", "u2"]
 FACTORS, CONTENT = 4, 3  # dimensions
+NO_NETWORK = SequenceConfig()
 TITLES = ["red planet", "blue moon", "green river", "old castle", "young wolf"]
 
 
-def write_bundle(folder: Path, seed: int = 0, created: float = 1_000.0, sentiment: Sentiment | None = None) -> Path:
+def write_bundle(
+    folder: Path,
+    seed: int = 0,
+    created: float = 1_000.0,
+    sentiment: Sentiment | None = None,
+    sequence: SequenceConfig = NO_NETWORK,
+) -> Path:
     """folder/tiny/<version>. User u0 took i0..i4 at times 0..4, u1 i1..i5, u2 i2..i6, each with weight 1."""
     return fit_bundle(
         _interactions(),
@@ -32,6 +40,7 @@ def write_bundle(folder: Path, seed: int = 0, created: float = 1_000.0, sentimen
             tokenizer=TokenizerConfig(vocabulary=100),
             content=ContentConfig(dimension=CONTENT),
             ials=IalsConfig(dimension=FACTORS),
+            sequence=sequence,
         ),
         progress=SilentProgress(),
         now=created,
