@@ -108,13 +108,24 @@ class FrameReader:
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that `data` completes; raises ProtocolError after those before a bad one."""
-        if self._held:
-            self._held += data
+        return self._complete(data) if self._held else self._cut(data, 0)
+
+    def _complete(self, data: bytes) -> Iterator[Frame]:
+        """Puts together the frame that is held and no more: what follows is cut where it lies."""
+        start = 0
+        while self._held:
+            missing = self._wanted - len(self._held)
+            self._held += data[start : start + missing]
             if len(self._held) < self._wanted:
                 return
-            data = bytes(self._held)
+            start += missing
+            whole = bytes(self._held)
             self._held.clear()
-        start, end, max_frame = 0, len(data), self._max_frame
+            yield from self._cut(whole, 0)  # holds it again, if it is a header whose body is still to come
+        yield from self._cut(data, start)
+
+    def _cut(self, data: bytes, start: int) -> Iterator[Frame]:
+        end, max_frame = len(data), self._max_frame
         self._wanted = HEADER_SIZE
         while end - start >= HEADER_SIZE:
             size, kind, flags, meta_size, call_id, check = unpack_header(data, start)
