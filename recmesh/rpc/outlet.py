@@ -89,7 +89,7 @@ class Outlet(abc.ABC):
         """The loop's buffer is empty again."""
         self._blocked = False
         if self._later:
-            self._send(self._take())
+            self._send_later()
         if not self._blocked:
             self._uncount()
             self.on_room()
@@ -97,7 +97,7 @@ class Outlet(abc.ABC):
     def _end_turn(self) -> None:
         self._turn = None
         if self._later and not self._blocked:
-            self._send(self._take())
+            self._send_later()
             if not self._blocked:
                 self._uncount()
                 self.on_room()
@@ -118,9 +118,15 @@ class Outlet(abc.ABC):
 
     def _take(self) -> bytes:
         data = b"".join(self._later)
+        self._forget()
+        return data
+
+    def _forget(self) -> None:
         self._later.clear()
         self._later_bytes = 0
-        return data
+
+    def _send_later(self) -> None:
+        self._send(self._take())
 
     @abc.abstractmethod
     def _send(self, data: bytes) -> None:

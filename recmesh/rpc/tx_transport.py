@@ -25,8 +25,10 @@ from recmesh.rpc.line import Line
 from recmesh.rpc.sockets import bound_unsent
 from recmesh.rpc.tx_address import name_of
 
-FULL_READ = 64 << 10  # bytes; Twisted reads as many at a time: more of them is waiting
-READS = 3  # more of them before others have their turn
+FULL_READ = 64 << 10  # bytes; Twisted reads as many at a time: when so many come, more is waiting
+LARGE_READ = 256 << 10  # bytes of that, in one read, before others have their turn
+WORTH_JOINING = 1 << 10  # bytes; larger parts are sent as they lie, since to join them costs more than a longer list
+MOST_PARTS = 1_000  # that a system call takes; Linux and macOS take 1,024
 
 
 class Turn:
@@ -60,10 +62,8 @@ class Turn:
     def read(self, receive: Callable[[bytes], None], outlet: Outlet, data: bytes) -> None:
         """Deals with what was read, and with some of what has come behind it."""
         self._deal(receive, data)
-        for _ in range(READS):
-            data = outlet.more() if len(data) == FULL_READ else b""
-            if not data:
-                return
+        data = outlet.more() if len(data) == FULL_READ else b""
+        if data:
             outlet.eager = len(data) < FULL_READ  # else the other end is far ahead: one send is better than two
             try:
                 self._deal(receive, data)
@@ -88,7 +88,7 @@ class Outlet(outlet.Outlet):
 
     def __init__(self, reactor: IReactorTime, transport: Any) -> None:
         turn = Turn.of(reactor)
-        super().__init__(lambda end: turn.at_end(reactor, end))
+        super().__init__(partial(turn.at_end, reactor))
         self._reactor = reactor
         self._transport = transport  # an ITransport and IConsumer
         # Another kind of transport, such as Twisted's own TLS, must see all bytes; it says when it has too many.
@@ -108,17 +108,31 @@ class Outlet(outlet.Outlet):
         if self._socket is None or self._blocked:
             self._transport.write(data)
             return
-        sent = self._socket.writeSomeData(data)
-        if sent == len(data):
+        try:
+            sent = self._socket.socket.send(data)
+        except OSError:
+            sent = 0
+        if sent < len(data):
+            self._hand_over(data[sent:])
+
+    def _send_later(self) -> None:
+        parts, size = self._later, self._later_bytes
+        scattered = len(parts) <= MOST_PARTS and size > WORTH_JOINING * len(parts)
+        if not scattered or self._socket is None or self._stream is not None:
+            super()._send_later()
             return
-        rest = memoryview(data)
-        while isinstance(sent, int) and sent:  # Twisted gives the socket 128 KiB at a time
-            rest = rest[sent:]
-            if not rest:
-                return
-            sent = self._socket.writeSomeData(rest)  # type: ignore[arg-type] # it slices, and gives slices to the socket
-        # What is left goes the usual way; so does an error, which Twisted meets again and reports.
-        self._transport.write(bytes(rest))
+        try:
+            sent = self._socket.socket.sendmsg(parts)
+        except OSError:
+            sent = 0
+        if sent < size:
+            self._hand_over(self._take()[sent:])
+        else:
+            self._forget()
+
+    def _hand_over(self, rest: bytes) -> None:
+        """What the socket refuses goes the usual way; so does an error, which Twisted meets again and reports."""
+        self._transport.write(rest)
         self._transport.registerProducer(self, False)  # calls resumeProducing at once, too early to mean anything
         self._blocked = True
 
@@ -127,7 +141,7 @@ class Outlet(outlet.Outlet):
         if self._socket is None or self.closed:
             return b""
         try:
-            data: bytes = self._socket.socket.recv(FULL_READ)
+            data: bytes = self._socket.socket.recv(LARGE_READ)
         except OSError:
             return b""
         return data
