@@ -123,22 +123,25 @@ class Network:
         """What comes after these rows of items, oldest first; at most `length` of them."""
         weights = self.weights
         x = self.items[latest] * np.sqrt(np.float32(self.dimension)) + weights["positions"][: len(latest)]
-        for block in range(len(weights["attention_out"])):
-            x = x + self._attention(block, self._normed(2 * block, x))
+        blocks = len(weights["attention_out"])
+        for block in range(blocks):
+            normed = self._normed(2 * block, x)
+            x = x[-1:] if block == blocks - 1 else x  # of the last block only the last state is wanted
+            x = x + self._attention(block, normed, len(x))
             wide = self._normed(2 * block + 1, x) @ weights["feed_in"][block] + weights["feed_in_bias"][block]
             x = x + np.maximum(wide, 0) @ weights["feed_out"][block] + weights["feed_out_bias"][block]
         return np.asarray(self._normed(-1, x[-1:])[0], np.float32)
 
-    def _attention(self, block: int, x: Float32) -> Float32:
-        """Each place looks at itself and those before it."""
+    def _attention(self, block: int, x: Float32, asking: int) -> Float32:
+        """For the last `asking` places: each looks at itself and those before it."""
         weights, (length, d) = self.weights, x.shape
         joined = x @ weights["attention_in"][block] + weights["attention_in_bias"][block]
         query, key, value = joined.reshape(length, 3, self.heads, d // self.heads).transpose(1, 2, 0, 3)
-        scores = query @ key.transpose(0, 2, 1) / np.sqrt(np.float32(d // self.heads))
-        scores[:, np.triu(np.ones((length, length), np.bool_), 1)] = -np.inf
+        scores = query[:, -asking:] @ key.transpose(0, 2, 1) / np.sqrt(np.float32(d // self.heads))
+        scores[:, ~np.tri(asking, length, length - asking, dtype=np.bool_)] = -np.inf
         shares = np.exp(scores - scores.max(axis=2, keepdims=True))
         shares /= shares.sum(axis=2, keepdims=True)
-        seen = (shares @ value).transpose(1, 0, 2).reshape(length, d)
+        seen = (shares @ value).transpose(1, 0, 2).reshape(asking, d)
         return np.asarray(seen @ weights["attention_out"][block] + weights["attention_out_bias"][block], np.float32)
 
     def _normed(self, which: int, x: Float32) -> Float32:
