@@ -26,7 +26,7 @@ USUAL_WINDOWS: Final = 600  # in the mean that counts as usual
 USUAL_WINDOWS_FULL: Final = 6_000  # the same while calls find no place
 FALL: Final = 0.9  # a window, of a usual latency that is twice what calls take: the overload it was learnt in is over
 HEADROOM: Final = 4.0  # calls at most that may wait at the process's inner queues; without them it could not grow
-SMOOTHING: Final = 0.2  # of each step, so that one odd window moves little
+SMOOTHING: Final = 0.2  # of a step, so that one odd window moves little
 MOST_STRAIN: Final = 2.0  # that counts: no step takes more than half
 SOON_SHARE: Final = 0.2  # of the time given: sixteen calls of 10 ms, come at once to two workers, are answered in it
 SOON_MOST: Final = 0.2  # seconds
@@ -51,6 +51,7 @@ class Gradient:
         self._samples = 0
         self._most_in_flight = 0
         self._full = False
+        self._late = False  # calls came too late in the last window
 
     def full(self) -> None:
         """A call found no place, and not only because it may be shed."""
@@ -88,12 +89,13 @@ class Gradient:
         """The end of a window. A limit that is not half used says nothing about a larger one."""
         strain, lateness = self._learn()
         if self._most_in_flight >= self.limit / 2:
-            if lateness > 1.0:  # at once, and without headroom: whoever waits there is answered too late
-                found = self.limit / min(MOST_STRAIN, lateness)
+            if lateness > 1.0:  # no headroom: whoever waits there is answered too late
+                target = self.limit / min(MOST_STRAIN, lateness)
             else:
                 target = self.limit / max(1.0, min(MOST_STRAIN, strain)) + min(HEADROOM, math.sqrt(self.limit))
-                found = self.limit + SMOOTHING * (target - self.limit)
-            self.limit = min(self._most, max(self._least, found))
+            step = 1.0 if self._late and lateness > 1.0 else SMOOTHING  # at once the second time in a row
+            self.limit = min(self._most, max(self._least, self.limit + step * (target - self.limit)))
+        self._late = lateness > 1.0
         self._samples = self._most_in_flight = 0
         self._full = False
 
