@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-WIDTH: Final = 720  # of every plot, in its own units; it shrinks with the page
+WIDTH: Final = 600  # of every plot, in its own units: its letters stay readable as it shrinks and grows
 LETTER: Final = 7  # the width of a letter of a label, rather more than less
-LONGEST: Final = 31  # letters of a name that are shown: with them a third of the plot is names
+LONGEST: Final = 26  # letters of a name that are shown: with them a third of the plot is names
 RIGHT: Final = 70  # for the figures behind the bars
 ROW: Final = 26
 AXIS: Final = 30
@@ -86,7 +86,7 @@ def gains(rows: Sequence[Bar], title: str) -> str:
 
 def points(rows: Sequence[Point], across: str, up: str, title: str) -> str:
     """One point a model; its name beside it."""
-    height, left, bottom = 340, 56, 44
+    height, left, bottom = 340, 56, 50
     right = _room(rows)
     xs, ys = ([getattr(row, axis) for row in rows] for axis in "xy")
     over, along = nice_ticks(min([*xs, 0.0]), max(xs)), nice_ticks(0, max(ys))
@@ -103,20 +103,21 @@ def points(rows: Sequence[Point], across: str, up: str, title: str) -> str:
             _line(left, y_place(tick), WIDTH - right, y_place(tick), "grid"),
             _text(left - 6, y_place(tick) + 4, f"{tick:g}", "end"),
         ]
-    placed: list[tuple[float, float]] = []
+    placed: list[tuple[float, float, float]] = []
     for row in sorted(rows, key=lambda row: -row.y):
         x, y = x_place(row.x), y_place(row.y)
         parts.append(f'<circle class="{"dot marked" if row.marked else "dot"}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>')
-        parts.append(_text(x + 9, _free(x, y + 4, placed), _short(row.name), "start"))
+        name = _short(row.name)
+        parts.append(_text(x + 9, _free(x, y + 4, LETTER * len(name), placed), name, "start"))
     parts += [_text(left, height - 2, f"across: {across}; up: {up}", "start")]
     return _svg(height, title, parts)
 
 
-def _free(x: float, y: float, placed: list[tuple[float, float]]) -> float:
-    """A height where a name hides none placed before it."""
-    while any(abs(x - other) < 100 and abs(y - above) < 13 for other, above in placed):
+def _free(x: float, y: float, width: float, placed: list[tuple[float, float, float]]) -> float:
+    """A height where a name hides none placed before it; `placed`: of each its place and width."""
+    while any(x < left + wide and left < x + width and abs(y - above) < 13 for left, above, wide in placed):
         y += 13
-    placed.append((x, y))
+    placed.append((x, y, width))
     return y
 
 

@@ -20,7 +20,7 @@ STYLE: Final = """
 @media print { :root { color-scheme: light; --paper: #ffffff; --ink: #000000; --soft: #444444; --line: #cccccc;
   --fill: #9db4cc; --mark: #b04c10; } section { break-inside: avoid; } body { margin: 0; } }
 * { box-sizing: border-box; }
-body { max-width: 60rem; margin: 2.5rem auto; padding: 0 1.25rem; background: var(--paper); color: var(--ink);
+body { max-width: 68rem; margin: 2.5rem auto; padding: 0 1.25rem; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem; }
 h2 { font-size: 1.15rem; margin: 2.4rem 0 .4rem; }
@@ -32,7 +32,8 @@ th:first-child, td:first-child { text-align: left; }
 th { color: var(--soft); font-weight: 600; }
 tr.marked td:first-child { color: var(--mark); font-weight: 600; }
 td.best { font-weight: 700; }
-svg { width: 100%; height: auto; display: block; }
+th:first-child, td:first-child { position: sticky; left: 0; background: var(--paper); }
+svg { width: 100%; min-width: 28rem; max-width: 50rem; height: auto; display: block; margin: .5rem 0 1.2rem; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
 .grid { stroke: var(--line); } .zero { stroke: var(--soft); } .interval { stroke: var(--ink); stroke-width: 1.4; }
 .bar, .dot { fill: var(--fill); } .marked { fill: var(--mark); }
@@ -94,7 +95,8 @@ def _sections(found: Evaluation) -> Iterator[str]:
 
 
 def _section(title: str, words: str, *inside: str) -> str:
-    return f"<section>\n<h2>{escape(title)}</h2>\n<p>{escape(words)}</p>\n" + "\n".join(inside) + "\n</section>"
+    shown = "\n".join(f'<div class="scroll">{part}</div>' for part in inside)
+    return f"<section>\n<h2>{escape(title)}</h2>\n<p>{escape(words)}</p>\n{shown}\n</section>"
 
 
 def _gains(found: Evaluation) -> str:
@@ -126,7 +128,7 @@ def _figures(found: Evaluation, metrics: Sequence[str], k: int, bold: bool) -> s
         rows.append(
             [(model, False), *((f"{value:.4f}", bold and value == best[name]) for name, value in values.items())]
         )
-    return _table(["model", *(f"{metric}@{k}" for metric in metrics)], rows, found.models[-1])
+    return _table(["model", *(f"{metric.replace('_', ' ')}@{k}" for metric in metrics)], rows, found.models[-1])
 
 
 def _tested(found: Evaluation) -> str:
@@ -168,4 +170,4 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[tuple[str, bool]]], ma
         css = ' class="marked"' if row[0][0] == marked else ""
         cells = (f'<td class="best">{escape(text)}</td>' if best else f"<td>{escape(text)}</td>" for text, best in row)
         lines.append(f"<tr{css}>{''.join(cells)}</tr>")
-    return '<div class="scroll"><table>\n' + "\n".join(lines) + "\n</table></div>"
+    return "<table>\n" + "\n".join(lines) + "\n</table>"

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from training.beyond import BEYOND
-from training.charts import Bar, Point, bars, gains, nice_ticks, points
+from training.charts import LONGEST, Bar, Point, bars, gains, nice_ticks, points
 from training.findings import Cost, Evaluation, Result
 from training.metrics import METRICS
 from training.page import page
@@ -67,7 +67,7 @@ def test_a_long_name_is_cut_and_told_in_full() -> None:
     svg = bars([Bar("n" * 300, 0.1, 0.1, 0.1)], "t")
     root = drawing(svg)
     label = root.find("text[@text-anchor='end']")
-    assert label is not None and label.text == "n" * 30 + "…"
+    assert label is not None and label.text == "n" * (LONGEST - 1) + "…"
     assert "n" * 300 in svg
 
 
