@@ -244,6 +244,12 @@ def goaway_frame(last_call_id: int, code: int = 0, reason: str = "") -> bytes:
     return encode(frames.GOAWAY, meta=goaway.SerializeToString())
 
 
+def state_frame(serving: bool, **load: Any) -> bytes:
+    """A STATE; `load`, where given, are fields of wire.LoadReport."""
+    state = wire.PeerState(serving=serving, load=wire.LoadReport(**load) if load else None)
+    return encode(frames.STATE, meta=state.SerializeToString())
+
+
 def frames_of(data: bytes) -> list[Frame]:
     """The frames that `data`, after a preface if there is one, consists of."""
     return list(FrameReader(frames.CEILING_MAX_FRAME).feed(data.removeprefix(PREFACE)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recmesh.rpc import frames
 from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MORE, PREFACE, encode
-from recmesh.testing import cancel_frame, goaway_frame, hello_frame, ping_frame
+from recmesh.testing import cancel_frame, goaway_frame, hello_frame, ping_frame, state_frame
 from recmesh.wire.v1 import wire_pb2 as wire
 
 IDS = st.one_of(st.sampled_from((0, 1, 1, 3, 3, 5, 7, 2, MAX_CALL_ID)), st.integers(0, 2**32 - 1))
@@ -40,9 +40,7 @@ right = st.one_of(
     st.builds(lambda i, credit: encode(frames.WINDOW, i, payload=credit), IDS, CREDIT),
     st.builds(ping_frame, st.binary(min_size=8, max_size=8), ack=st.booleans()),
     st.builds(goaway_frame, st.integers(0, 9)),
-    st.builds(
-        lambda serving: encode(frames.STATE, meta=wire.PeerState(serving=serving).SerializeToString()), st.booleans()
-    ),
+    st.builds(state_frame, st.booleans()),
 )
 wrong = st.builds(
     lambda kind, flags, i, meta, data: encode(kind, i, meta, data, flags),

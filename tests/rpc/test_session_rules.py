@@ -21,6 +21,7 @@ from recmesh.testing import (
     hello_frame,
     message_frame,
     ping_frame,
+    state_frame,
     status_frame,
 )
 from recmesh.wire.v1 import wire_pb2 as wire
@@ -194,10 +195,9 @@ def test_credit_from_the_peer_is_taken_on_the_connection_and_on_calls() -> None:
 
 
 def test_later_frames_and_fields_that_may_be_ignored_are() -> None:
-    state = encode(frames.STATE, meta=wire.PeerState(serving=True).SerializeToString())
     later = encode(0xFF, 12345, b"whatever", b"it is")
     header = wire.CallHeader(method="/a/B").SerializeToString() + b"\xa2\x06\x03new"  # field 100
-    (called,) = server().receive(state + later + encode(frames.CALL, 1, header, b"", END | 0x40), 0.0)
+    (called,) = server().receive(state_frame(True) + later + encode(frames.CALL, 1, header, b"", END | 0x40), 0.0)
     assert isinstance(called, CallReceived) and called.header.method == "/a/B"
 
 

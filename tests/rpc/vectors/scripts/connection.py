@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from recmesh.rpc import Status, frames
-from recmesh.rpc.frames import MAX_CALL_ID, encode
-from recmesh.testing import call_frame, goaway_frame, ping_frame, status_frame
-from recmesh.wire.v1 import wire_pb2 as wire
+from recmesh.rpc import Status
+from recmesh.rpc.frames import MAX_CALL_ID
+from recmesh.testing import call_frame, goaway_frame, ping_frame, state_frame, status_frame
 from tests.rpc.vectors.record import Vector, vector
 
 ANSWERED = {"origin": "APP", "processed": "YES"}
@@ -38,9 +37,8 @@ def the_state_of_a_server(at: Vector) -> None:
 def the_state_received(at: Vector) -> None:
     """The other end of it; the load may be left out."""
     at.open()
-    load = wire.LoadReport(utilization=0.5, inflight=32)
-    at.receive(encode(frames.STATE, meta=wire.PeerState(serving=True).SerializeToString()))
-    at.receive(encode(frames.STATE, meta=wire.PeerState(load=load).SerializeToString()))
+    at.receive(state_frame(True))
+    at.receive(state_frame(False, utilization=0.5, inflight=32))
 
 
 @vector("server")
