@@ -58,12 +58,19 @@ class Stream(Generic[Rep]):
         self._work: Coroutine[Any, Any, Message] | None = _answer(service, call)
         self._reply: type[Rep] = call.method.reply
         self._path = call.method.path
+        self._reading = False
 
     def __aiter__(self) -> AsyncIterator[Rep]:
         return self
 
     async def __anext__(self) -> Rep:
-        message: Message = await self._next()
+        if self._reading:
+            raise RuntimeError(f"the replies of {self._path} have a reader already: let one read, and share what came")
+        self._reading = True
+        try:
+            message: Message = await self._next()
+        finally:
+            self._reading = False
         if isinstance(message, self._reply):
             return message
         await self.aclose()

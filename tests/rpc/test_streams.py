@@ -278,6 +278,19 @@ def test_leaving_a_stream_cancels_its_handler() -> None:
     assert talk.test.ended == 1 and talk.idle()
 
 
+def test_a_second_reader_of_a_stream_is_told_so_and_the_first_reads_on() -> None:
+    talk = Talk()
+    stream = talk.stub.count(2)
+    first = begin(anext(stream))
+    with pytest.raises(RuntimeError, match="have a reader already"):
+        begin(anext(stream)).result()
+    talk.wire.move()
+    assert first.result().value == 0
+    rest = begin(numbers(stream))
+    talk.wire.move()
+    assert rest.result() == [1]
+
+
 def test_a_stream_that_is_dropped_cancels_its_handler() -> None:
     talk = Talk()
 
