@@ -54,11 +54,13 @@ class SequenceConfig:
     epochs: int = 40  # at most
     questions: int = 2_000  # users at most whose last event is kept back, to see when to stop
     patience: int = 3  # epochs without a gain there, after which the best weights so far are taken
-    minutes: float = 60.0  # at most, for each of the three networks of a fit
+    minutes: float = 60.0  # at most for a fit's first network; the two that go on from it have a quarter each
 
     def __post_init__(self) -> None:
-        if min(self.dimension, self.blocks, self.heads, self.widening, self.length, self.negatives, self.batch) < 1:
-            raise ValueError("dimension, blocks, heads, widening, length, negatives and batch are 1 or more")
+        if min(self.dimension, self.blocks, self.heads, self.widening, self.length, self.batch) < 1:
+            raise ValueError("dimension, blocks, heads, widening, length and batch are 1 or more")
+        if self.negatives < 2:
+            raise ValueError("negatives is 2 or more: one of them may be what is wanted")
         if self.dimension % self.heads:
             raise ValueError("dimension is a multiple of heads")
         if min(self.epochs, self.questions, self.patience) < 1 or self.minutes <= 0 or self.learning_rate <= 0:

@@ -16,7 +16,8 @@ from tests.models.worlds import interactions
 
 torch = pytest.importorskip("torch", reason="the extra neural is not installed")
 
-from training.neural.fit import fit  # noqa: E402 - they import torch
+from training.neural.batches import Sequences  # noqa: E402
+from training.neural.fit import HeldOut, fit  # noqa: E402 - they import torch
 from training.neural.network import loss, states  # noqa: E402
 
 ITEMS, USERS = 20, 80
@@ -107,6 +108,14 @@ def test_it_goes_on_from_an_earlier_network() -> None:
     begin = trained(walks())
     found = trained(walks(USERS + 10), replace(TINY, epochs=1, learning_rate=1e-6), begin)
     np.testing.assert_allclose(found.items, begin.items, atol=1e-3)
+
+
+def test_weights_that_went_astray_are_not_taken() -> None:
+    held_out = HeldOut.of(Sequences.of(walks()), 50, np.random.default_rng(0))
+    network = drawn(ITEMS)
+    assert 0 < held_out.ndcg(network) < 1
+    network.weights["positions"][:] = np.nan
+    assert held_out.ndcg(network) == 0
 
 
 def test_it_stops_when_nothing_is_gained() -> None:
