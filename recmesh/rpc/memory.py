@@ -1,4 +1,4 @@
-"""What all connections of a process hold together of messages that are not finished, not read or not sent."""
+"""What all connections of a process hold together of frames and messages not finished, not read or not sent."""
 
 from __future__ import annotations
 

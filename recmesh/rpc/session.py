@@ -63,6 +63,7 @@ class Session:
         self._crc = False
         self._pool = pool
         self._pooled = 0  # bytes that this end counts there, of messages that it receives
+        self._frame = 0  # of them, those of a frame that is not complete
         self._flow = Flow(pool)
         self.waiting: Mapping[int, object] = self._flow.lanes
         self._peer_message = frames.DEFAULT_MAX_MESSAGE
@@ -158,6 +159,8 @@ class Session:
             return events
         self._events, self._now = events, now
         handlers = self._on
+        if self._frame:
+            self._hold_frame(0)
         try:
             for kind, flags, call_id, meta, payload in self._split(data):
                 if self.peer is None and kind != frames.HELLO:
@@ -167,6 +170,8 @@ class Session:
                     handle(flags, call_id, meta, payload)
                 elif not kind & frames.IGNORABLE:
                     raise ProtocolError(f"a frame of unknown type {kind:#04x}", Status.UNIMPLEMENTED)
+            if self._reader.held:
+                self._hold_frame(self._reader.held)
         except ProtocolError as error:
             events.append(Reply(self.fail(error)))
             events.append(Broken(error))
@@ -262,6 +267,14 @@ class Session:
     def _hold(self, size: int) -> None:
         self._pooled += size
         self._pool.held += size
+
+    def _hold_frame(self, size: int) -> None:
+        """What has come of a frame. A large one is too much where the process holds too much already."""
+        self._hold(size - self._frame)
+        self._frame = size
+        if size > frames.DEFAULT_MAX_FRAME and not self._pool.takes(0):
+            reason = f"more than {self._pool.most} bytes of messages wait in this process"
+            raise ProtocolError(reason, Status.RESOURCE_EXHAUSTED)
 
     def _gather(self, call_id: int, intake: Intake, flags: int, payload: bytes) -> Fault | None:
         """Adds a frame's payload to the message of its call; or says why the call cannot go on."""

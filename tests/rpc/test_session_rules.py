@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from recmesh.rpc import Processed, RpcError, Status, frames
 from recmesh.rpc.events import Broken, CallReceived, Event, GoingAway, Ponged, Reply, StatusReceived
 from recmesh.rpc.frames import HEADER, MAX_CALL_ID, MORE, PREFACE, Limits, encode
+from recmesh.rpc.memory import Pool
 from recmesh.rpc.session import PARTIAL_MESSAGES, Session
 from recmesh.rpc.session_client import ClientSession
 from recmesh.rpc.session_server import ServerSession
@@ -245,6 +246,27 @@ def test_a_frame_that_never_ends_is_bounded_by_max_frame() -> None:
     for _ in range(100):
         session.receive(b"x" * 10_000, 0.0)
     assert session.held <= frames.CEILING_MAX_FRAME + HEADER.size
+
+
+def test_frames_that_are_not_complete_count_among_what_the_process_holds() -> None:
+    pool, data = Pool(150_000), call_frame(1, "/a/B", bytes(200_000))
+    sessions = [ServerSession(Limits(), pool=pool) for _ in range(3)]
+    for each in sessions:
+        each.receive(greeting(), 0.0)
+    assert sessions[0].receive(data[:100_000], 0.0) == [] and pool.held == 100_000
+    assert sessions[1].receive(data[:60_000], 0.0) == []  # no more than a peer may send that knows no limits
+    reason = "more than 150000 bytes of messages wait in this process"
+    assert why_broken(sessions[2].receive(data[:100_000], 0.0)) == reason
+    for each in sessions:
+        each.release()
+    assert pool.held == 0
+
+
+def test_a_frame_that_is_complete_counts_no_more() -> None:
+    pool, data = Pool(150_000), call_frame(1, "/a/B", bytes(100_000))
+    session = ServerSession(Limits(), pool=pool)
+    session.receive(greeting() + data[:90_000], 0.0)
+    assert isinstance(session.receive(data[90_000:], 0.0)[-1], CallReceived) and pool.held == 0
 
 
 def test_empty_pieces_without_end_cost_no_memory() -> None:
