@@ -2,8 +2,7 @@
 
 After QuickScorer (Lucchese et al., "QuickScorer: a Fast Algorithm to Rank Documents with Additive Ensembles of
 Regression Trees", 2015): a node whose test fails rules out the leaves on its left, and of the leaves that all failing
-tests of a tree leave, the first one is where the row ends. Which leaves a feature's value rules out is looked up for
-all trees at once.
+tests of a tree leave, the first one is where the row ends. All nodes are tested at once.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from models.writer import Parts
 Node: TypeAlias = tuple[int, int, float, int]  # tree, feature, threshold, leaves ruled out
 
 LEAVES: Final = 16  # of a tree at most: one bit of a mask each
-ALL: Final = np.uint16(0xFFFF)
-# Of every mask the number of its lowest bit.
-LOWEST: Final = np.array([(mask & -mask).bit_length() - 1 if mask else 0 for mask in range(1 << LEAVES)], np.uint8)
+# Of every mask the number of its lowest bit that is not set.
+FIRST_LEFT: Final = np.array([(~mask & -~mask).bit_length() - 1 for mask in range(1 << LEAVES)], np.uint8)
+BLOCK: Final = 100  # rows: what 900 nodes say of so many stays in a core's own cache, which halves the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +50,48 @@ class Splits:
 
 
 class Trees:
-    """Trees ready to be applied."""
+    """Trees ready to be applied: the first node of every tree, then the second of each, up to what the largest has."""
 
     def __init__(self, splits: Splits) -> None:
+        amount = len(splits.leaves)
+        place, depth = _places(splits.trees, amount)
+        small = not splits.ruled_out.size or splits.ruled_out.max() < 256
+        features, thresholds = np.zeros((depth, amount), np.intp), np.full((depth, amount), np.inf, np.float32)
+        ruled_out = np.zeros((depth, amount), np.uint8 if small else np.uint16)
+        features[place, splits.trees] = splits.features
+        thresholds[place, splits.trees] = _rounded_down(splits.thresholds)
+        ruled_out[place, splits.trees] = splits.ruled_out
+        self._features, self._thresholds = features.ravel(), thresholds.ravel()[:, None]
+        self._ruled_out = ruled_out[:, :, None]
         self._leaves = splits.leaves
-        self._tables = []
-        for feature in np.unique(splits.features).tolist():
-            nodes = np.flatnonzero(splits.features == feature)
-            self._tables.append((feature, *_ruled_out(splits, nodes)))
+        self._first = np.arange(amount) * LEAVES  # where each tree's leaves begin
 
     def __call__(self, table: Float32) -> Float64:
         """The score of every row; each number of `table` is finite."""
-        left = np.full((len(table), len(self._leaves)), ALL)
-        for feature, thresholds, remaining in self._tables:
-            left &= remaining[np.searchsorted(thresholds, table[:, feature].astype(np.float64))]
-        ends = LOWEST[left].astype(np.intp)
-        ends += np.arange(len(self._leaves)) * self._leaves.shape[1]
-        return np.asarray(self._leaves.ravel()[ends].sum(axis=1), np.float64)
+        columns = np.ascontiguousarray(table.T)
+        blocks = [self._scores(columns[:, start : start + BLOCK]) for start in range(0, len(table), BLOCK)]
+        return np.concatenate(blocks) if blocks else np.zeros(0)
+
+    def _scores(self, columns: Float32) -> Float64:
+        fails = columns.take(self._features, axis=0) > self._thresholds
+        by_tree = fails.view(np.uint8).reshape(*self._ruled_out.shape[:2], columns.shape[1])
+        ruled_out = np.bitwise_or.reduce(by_tree * self._ruled_out, axis=0)
+        ends = FIRST_LEFT.take(ruled_out.T) + self._first
+        return np.asarray(self._leaves.take(ends).sum(axis=1), np.float64)
 
 
-def _ruled_out(splits: Splits, nodes: NDArray[np.int64]) -> tuple[Float64, NDArray[np.uint16]]:
-    """The thresholds of one feature, and by how many of them a value exceeds the leaves that remain in every tree."""
-    nodes = nodes[np.argsort(splits.thresholds[nodes], kind="stable")]
-    thresholds = np.unique(splits.thresholds[nodes])
-    remaining = np.full((len(thresholds) + 1, len(splits.leaves)), ALL)
-    exceeded = np.searchsorted(thresholds, splits.thresholds[nodes]) + 1
-    np.bitwise_and.at(remaining, (exceeded, splits.trees[nodes]), ~splits.ruled_out[nodes])
-    return thresholds, np.bitwise_and.accumulate(remaining, axis=0)
+def _places(trees: Int32, amount: int) -> tuple[NDArray[np.int64], int]:
+    """The number of every node among those of its tree, and how many the largest tree has."""
+    order, counts = np.argsort(trees, kind="stable"), np.bincount(trees, minlength=amount)
+    place = np.empty(len(trees), np.int64)
+    place[order] = np.arange(len(trees)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return place, int(counts.max(initial=0))
+
+
+def _rounded_down(thresholds: Float64) -> Float32:
+    """What the same float32 numbers are above."""
+    rounded = thresholds.astype(np.float32)
+    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
 def splits_of(dumped: Mapping[str, Any]) -> Splits:
