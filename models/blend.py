@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.bundle import BundleData
 from models.data import Float32, Float64, Int32
@@ -72,10 +71,10 @@ class Blend:
         if surface not in self._weights:
             raise ValueError(f"no surface {surface!r}; this bundle has weights for {', '.join(sorted(self._weights))}")
         by_id = np.array(sorted(range(len(item_ids)), key=item_ids.__getitem__), np.int64)
-        columns = {name: scores[name][by_id].astype(np.float64) for name in sorted(scores)}
-        kept = candidates(surface, columns, candidates_per_source)
-        columns = {name: column[kept] for name, column in columns.items()}
-        contributions = weighted(columns, self._weights[surface], len(kept))
+        names = sorted(scores)
+        table = np.array([scores[name] for name in names], np.float64).reshape(len(names), len(by_id))[:, by_id]
+        kept = candidates(surface, dict(zip(names, table, strict=True)), candidates_per_source)
+        contributions = weighted(dict(zip(names, table[:, kept], strict=True)), self._weights[surface], len(kept))
         total = np.sum(list(contributions.values()), axis=0) if contributions else np.zeros(len(kept))
         best = np.argsort(-total, kind="stable")[: count or None]
         return Ranked(
@@ -87,19 +86,19 @@ class Blend:
 
 def candidates(surface: str, columns: Mapping[str, Float64], per_source: int) -> Int64:
     """The places of every proposer's best `per_source` (0: all), ascending; among equal scores the first places."""
-    rows = len(next(iter(columns.values()), ()))
-    chosen = np.zeros(rows, np.bool_)
-    for name in PROPOSERS[surface]:
-        if name in columns:
-            places = np.flatnonzero(_proposed(name, columns[name]))
-            best = np.argsort(-columns[name][places], kind="stable")
-            chosen[places[best[: per_source or None]]] = True
-    return np.flatnonzero(chosen)
-
-
-def _proposed(name: str, column: Float64) -> NDArray[np.bool_]:
-    known: NDArray[np.bool_] = column > 0 if name in ABOVE_ZERO else ~np.isnan(column)
-    return known
+    asked = [name for name in PROPOSERS[surface] if name in columns]
+    if not asked:
+        return np.zeros(0, np.int64)
+    table = np.array([columns[name] for name in asked])
+    proposed = table > [[0.0 if name in ABOVE_ZERO else -np.inf] for name in asked]
+    beyond = table.shape[1] - per_source
+    if per_source and beyond > 0:
+        standing = np.where(proposed, table, -np.inf)
+        last = np.partition(standing, beyond, axis=1)[:, beyond, None]
+        above, tied = standing > last, (standing == last) & proposed
+        room = per_source - above.sum(axis=1, keepdims=True)
+        proposed = above | (tied & (np.cumsum(tied, axis=1) <= room))
+    return np.flatnonzero(proposed.any(axis=0))
 
 
 def weighted(columns: Mapping[str, Float64], weights: Mapping[str, float], rows: int) -> dict[str, Float64]:
@@ -108,21 +107,28 @@ def weighted(columns: Mapping[str, Float64], weights: Mapping[str, float], rows:
     Where a source has no opinion of a row, the others answer for it in proportion to their weights: an item that
     nobody could take yet is judged by what is known of it.
     """
-    z_scores = {name: standardized(columns[name]) for name in sorted(weights) if name in columns}
-    having = {name: z for name, z in z_scores.items() if not np.isnan(z).all()}
-    answered = np.zeros(rows)
-    for name, z in having.items():
-        answered += np.where(np.isnan(z), 0.0, weights[name])
-    total = sum(weights[name] for name in having)
-    stretch = np.divide(total, answered, out=np.zeros(rows), where=answered > 0)
-    return {name: np.nan_to_num(z) * weights[name] * stretch for name, z in having.items()}
+    asked = [name for name in sorted(weights) if name in columns]
+    if not asked or not rows:
+        return {}
+    table = standardized(np.array([columns[name] for name in asked]))
+    known = ~np.isnan(table)
+    having = known.any(axis=1)
+    names = [name for name, any_known in zip(asked, having.tolist(), strict=True) if any_known]
+    shares = np.array([[weights[name]] for name in names]).reshape(-1, 1)
+    answered = np.sum(np.where(known[having], shares, 0.0), axis=0)
+    stretch = np.divide(sum(weights[name] for name in names), answered, out=np.zeros(rows), where=answered > 0)
+    return dict(zip(names, np.nan_to_num(table[having]) * shares * stretch, strict=True))
 
 
-def standardized(column: Float64) -> Float64:
-    """Mean 0 and deviation 1 over the rows that have a number; NaN stays."""
-    known = ~np.isnan(column)
-    if not known.any():
-        return column
-    centred: Float64 = column - column[known].mean()
-    deviation = centred[known].std()
-    return centred / deviation if deviation > 0 else centred
+def standardized(columns: Float64) -> Float64:
+    """Mean 0 and deviation 1 along the last axis, over what is a number; NaN stays."""
+    known = ~np.isnan(columns)
+    amount = np.maximum(known.sum(axis=-1, keepdims=True), 1)
+
+    def mean(values: Float64) -> Float64:
+        total: Float64 = np.sum(values, axis=-1, keepdims=True, where=known)
+        return total / amount
+
+    centred: Float64 = columns - mean(columns)
+    deviation = np.sqrt(mean((centred - mean(centred)) ** 2))
+    return np.where(deviation > 0, centred / np.where(deviation > 0, deviation, 1.0), centred)

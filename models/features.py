@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import BundleData
-from models.data import Float32, Float64, History, Interactions
+from models.data import Float32, Float64, History, Int32, Interactions
 from models.histories import HISTORY_LIMIT
 from models.sources import ABOVE_ZERO
 from models.sparse import Int64, Rows
@@ -39,30 +39,38 @@ class Features:
     def __init__(self, bundle: BundleData, sources: Sequence[str]) -> None:
         self.sources = tuple(sources)
         self._row_of = {item: row for row, item in enumerate(bundle.table("items")["id"].to_pylist())}
-        self._learned = bundle.array("item_learned")
-        self._items = np.stack([bundle.array(name) for name in ("popularity", "item_recent", "item_age")], axis=1)
+        self._learned = np.append(bundle.array("item_learned"), False)  # the last: of no item
+        self._items = np.stack([bundle.array(name) for name in ("popularity", "item_recent", "item_age")])
         factors = bundle.array("item_factors")
         lengths = np.sqrt(np.einsum("ij,ij->i", factors, factors))
         self._factors, self._shrink = factors, np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
         self._contents = bundle.array("item_contents")
         self._neighbours = [Rows.of(bundle, name) for name in ("transitions", "itemknn")]
+        # Of a source that counts what speaks for an item, a score of zero is no proposal.
+        least = [0.0 if name in ABOVE_ZERO else -np.inf for name in self.sources]
+        self._least = np.array(least, np.float32).reshape(-1, 1)
 
     def rows(self, item_ids: Sequence[str]) -> Int64:
         """Of each item its row in the bundle, -1: users taught nothing of it."""
         rows = np.array([self._row_of.get(item, -1) for item in item_ids], np.int64)
-        rows[rows >= 0] = np.where(self._learned[rows[rows >= 0]], rows[rows >= 0], -1)
-        return rows
+        return np.where(self._learned[rows], rows, -1)
 
     def table(self, rows: Int64, blend: Float32, scores: Mapping[str, Float32], history: History) -> Float32:
         """Candidates by features. `rows` are theirs in the bundle, `blend` and `scores` in the same order."""
-        nothing = np.full(len(rows), np.nan, np.float32)
-        told = ((source, scores.get(source, nothing)) for source in self.sources)
-        by_source = [column for source, given in told for column in _of_source(source, given)]
-        items = self._items[rows]
         entries = self._entries(history)
-        user = self._of_user(history, entries, items[:, 0])
-        compared = self._compared(rows, entries)
-        return np.column_stack([blend, *by_source, items, *user, *compared]).astype(np.float32)
+        items = self._items.take(rows, axis=1)
+        # In one block, a feature after the other: as it is made, and as trees read it.
+        columns = np.concatenate(
+            [
+                blend[None],
+                self._of_sources(scores, len(rows)),
+                items,
+                self._of_user(history, entries, items[0]),
+                self._compared(rows, entries),
+            ],
+            dtype=np.float32,
+        )
+        return columns.T
 
     def _entries(self, history: History) -> Int64:
         """The rows of the newest entries that were not disliked."""
@@ -70,49 +78,51 @@ class Features:
         rows = (self._row_of.get(item, -1) for item, weight in newest if weight >= 0)
         return np.array([row for row in rows if row >= 0], np.int64)
 
-    def _of_user(self, history: History, entries: Int64, popularity: Float32) -> list[Float32]:
-        mean = np.float32(self._items[entries, 0].mean() if len(entries) else 0)
-        length = np.float32(np.log1p(min(len(history), HISTORY_LIMIT)))
-        return [np.full(len(popularity), length), np.full(len(popularity), mean), popularity - mean]
+    def _of_sources(self, scores: Mapping[str, Float32], candidates: int) -> Float32:
+        """Of each source the score, the score over the user's best, and the capped rank among what it proposes."""
+        told = np.full((len(self.sources), candidates), np.nan, np.float32)
+        for place, source in enumerate(self.sources):
+            if source in scores:
+                told[place] = scores[source]
+        spoken = told > self._least
+        known = np.where(np.isnan(told), MISSING, told)
+        best = np.max(np.abs(told), axis=1, where=spoken, initial=np.float32(1e-9))
+        share = np.where(known == MISSING, MISSING, known / best[:, None])
+        ranks = np.empty_like(told)
+        numbers = np.minimum(np.arange(candidates, dtype=np.float32), CAP)
+        np.put_along_axis(ranks, np.argsort(-known, axis=1, kind="stable"), numbers[None], axis=1)
+        found = np.stack([known, share, np.where(spoken, ranks, np.float32(CAP + 1))], axis=1)
+        return found.reshape(3 * len(self.sources), candidates)
 
-    def _compared(self, rows: Int64, entries: Int64) -> list[Float32]:
-        """The mean cosine, or weight of neighbourhood, to the last entries."""
-        found = []
-        for vectors, scale in ((self._factors, self._shrink), (self._contents, None)):
-            own, last = vectors[rows], vectors[entries[: max(LAST)]]
-            if scale is not None:
-                own, last = own * scale[rows][:, None], last * scale[entries[: max(LAST)]][:, None]
-            found += self._means(own @ last.T)
-        for neighbours in self._neighbours:
-            found += self._means(self._weights(neighbours, rows, entries[: max(LAST)]))
+    def _of_user(self, history: History, entries: Int64, popularity: Float32) -> Float32:
+        mean = np.float32(self._items[0, entries].mean() if len(entries) else 0)
+        length = np.float32(np.log1p(min(len(history), HISTORY_LIMIT)))
+        found = np.empty((len(_OF_USER), len(popularity)), np.float32)
+        found[0], found[1], found[2] = length, mean, popularity - mean
         return found
 
-    def _weights(self, neighbours: Rows, rows: Int64, entries: Int64) -> Float32:
-        """Candidates by entries."""
+    def _compared(self, rows: Int64, entries: Int64) -> Float32:
+        """The mean cosine, or weight of neighbourhood, to the last entries."""
+        last = entries[: max(LAST)]
+        if not len(last):
+            return np.zeros((len(_COMPARED) * len(LAST), len(rows)), np.float32)
+        units = [self._factors[each] * self._shrink[each][:, None] for each in (rows, last)]
+        compared = [units[0] @ units[1].T, self._contents[rows] @ self._contents[last].T]
         place = np.full(len(self._row_of), -1, np.int32)
         place[rows] = np.arange(len(rows), dtype=np.int32)
-        which, columns, values = neighbours.gather(entries.astype(np.int32))
-        inside = place[columns] >= 0
-        found = np.zeros((len(rows), len(entries)), np.float32)
-        found[place[columns[inside]], which[inside]] = values[inside]
-        return found
-
-    def _means(self, compared: Float32) -> list[Float32]:
-        if not compared.shape[1]:
-            return [np.zeros(len(compared), np.float32) for _ in LAST]
-        return [compared[:, :last].mean(axis=1) for last in LAST]
+        compared += [_weights(neighbours, place, last, len(rows)) for neighbours in self._neighbours]
+        table = np.stack(compared)
+        return np.stack([table[:, :, :number].mean(axis=2) for number in LAST], axis=1).reshape(-1, len(rows))
 
 
-def _of_source(source: str, scores: Float32) -> tuple[Float32, Float32, Float32]:
-    """The score, the score over the user's best, and the capped rank among the candidates it proposes."""
-    spoken = ~np.isnan(scores) & ((scores > 0) | (source not in ABOVE_ZERO))
-    known = np.where(np.isnan(scores), MISSING, scores).astype(np.float32)
-    best = np.max(np.abs(scores[spoken]), initial=np.float32(1e-9))
-    share = np.where(known == MISSING, MISSING, known / best).astype(np.float32)
-    order = np.argsort(-known, kind="stable")
-    ranks = np.empty(len(order), np.float32)
-    ranks[order] = np.minimum(np.arange(len(order)), CAP)
-    return known, share, np.where(spoken, ranks, np.float32(CAP + 1)).astype(np.float32)
+def _weights(neighbours: Rows, place: Int32, entries: Int64, candidates: int) -> Float32:
+    """Candidates by entries. `place`: of every item of the bundle its number among the candidates, -1: it is none."""
+    which, columns, values = neighbours.gather(entries.astype(np.int32))
+    numbers = place[columns]
+    inside = numbers >= 0
+    found = np.zeros((candidates, len(entries)), np.float32)
+    found[numbers[inside], which[inside]] = values[inside]
+    return found
 
 
 def add_item_features(parts: Parts, data: Interactions) -> None:

@@ -38,7 +38,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_arrays_are_mapped_and_cannot_be_changed(tmp_path: Path) -> None:
     factors = Bundle.open(write(tmp_path)).array("factors")
-    assert isinstance(factors, np.memmap)
+    assert isinstance(factors.base, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         factors[0, 0] = 2
 
