@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from gateway.columns import FLOAT, INT, NO_ENTRY, NO_OPINION
 from gateway.run import Run, away
@@ -12,6 +14,8 @@ from recmesh.mesh.scatter import scatter
 from recmesh.rpc import Context, RpcError, Status
 from recmesh.v1.common_pb2 import SourceScores
 from recmesh.v1.retrieval_pb2 import SearchRequest, SearchResponse
+
+DEVIATIONS: Final = 6  # above the mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,13 @@ class Candidates:
 
 
 async def search(run: Run, request: SearchRequest) -> Candidates:
-    """Asks every shard. Some may be away; UNAVAILABLE where all are, and what a shard has against the request."""
+    """Asks every shard. Some may be away; UNAVAILABLE where all are, and what a shard has against the request.
+
+    `request.count`: how many candidates of each source there are to be of all shards together, at least.
+    """
     shards, context = run.upstreams.shards, run.context()
     request.bundle_version = run.version
+    request.count = of_each(request.count, len(shards))
     gathered = await scatter(run.clock, [_ask(shard, request, context) for shard in shards], context.deadline, quorum=0)
     for error in gathered.failures.values():
         run.do_without("retrieval", error)
@@ -42,6 +50,16 @@ async def search(run: Run, request: SearchRequest) -> Candidates:
         failures = "; ".join(f"{shards[shard]}: {error}" for shard, error in gathered.failures.items())
         raise away(f"no part of the catalogue answers: {failures}")
     return _join(list(gathered.answers.values()), gathered.total)
+
+
+def of_each(count: int, shards: int) -> int:
+    """How many of a source's best each shard is asked for, so that the best `count` of all shards are among them.
+
+    An item's shard is a hash of its id, so the number of the best that one shard holds is binomial. It exceeds its mean
+    by more than this once in a hundred million times, and then the last of `count` is missing.
+    """
+    mean = count / shards
+    return min(count, math.ceil(mean + DEVIATIONS * math.sqrt(mean * (1 - 1 / shards)) + DEVIATIONS))
 
 
 async def _ask(shard: Shard, request: SearchRequest, context: Context) -> SearchResponse:

@@ -97,6 +97,7 @@ def _search(
     for the taste of a user nobody knows."""
     taste, asked = taste or Vectors(), asked or Vectors()
     return SearchRequest(
+        surface=wanted.surface,
         count=wanted.depths[-1],
         factors=taste.factors or asked.factors,
         content=asked.content if request.query_text else taste.content,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.data import Float32, Int32, ItemInfo
 from models.enrichment import Enrichment
 from models.filters import compile_filter
+from models.sparse import Int64
 from models.title import Rarity, Titles
 from models.vectors import Vectors
 from models.words import Words
@@ -38,7 +39,8 @@ class ItemRecord:
 class Catalogue:
     """Items in slots. A put appends a slot and leaves an earlier one of the same id dead.
 
-    What the bundle knows of an item stands in a column of its own matrices; `columns` tells which, -1: none.
+    What the bundle knows of an item stands in a column of its own matrices; `columns` tells which, -1: none. Its items
+    are given in order of their ids.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Catalogue:
         self.words = words
         self._enrichment = enrichment
         self.columns: Int32 = np.arange(len(infos), dtype=np.int32)
+        self.in_place = len(infos)  # so many slots, the first ones, hold the columns one after the other
         self.alive: NDArray[np.bool_] = np.ones(len(infos), np.bool_)
         self.column_of = {info.id: column for column, info in enumerate(infos)}
         self._slot_of = dict(self.column_of)
@@ -77,6 +80,12 @@ class Catalogue:
         place = np.array([slot], np.int64)
         factors, content = self.factors.rows(place)[0], self.contents.rows(place)[0]
         return ItemRecord(self.infos[slot], factors, content, bool(self.columns[slot] < 0))
+
+    def by_id(self, slots: Int64) -> Int64:
+        """The slots, which ascend, in order of their items' ids."""
+        if not len(slots) or slots[-1] < self.in_place:
+            return slots
+        return np.array(sorted(slots.tolist(), key=self.ids.__getitem__), np.int64)
 
     def put(self, records: Sequence[ItemRecord]) -> None:
         """Of several records of one id the last counts. ValueError: nothing of it was done."""
@@ -122,7 +131,7 @@ class Catalogue:
         self.expected = Vectors(self.expected.rows(slots))
         self.titles = Titles([info.title for info in self.infos], self._rarity)
         self.words.keep(slots.tolist())
-        self.columns, self.alive = self.columns[slots], self.alive[slots]
+        self.columns, self.alive, self.in_place = self.columns[slots], self.alive[slots], 0
         self._slot_of = {item_id: slot for slot, item_id in enumerate(self.ids)}
 
     def allowed(self, exclude: Collection[str], filter_text: str) -> NDArray[np.bool_]:

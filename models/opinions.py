@@ -70,22 +70,22 @@ class ByNumber:
 class ByHistory(ByNumber):
     """The sum of what each entry of a history says: rows of a matrix of neighbours, weighted."""
 
-    entries: Int32  # of every summand
+    entries: Int32  # of the history, those that are known
+    which: Int32  # of every summand the number of its entry among these
     columns: Int32
     summands: Float32
 
     @classmethod
     def of(cls, catalogue: Catalogue, rows: Rows, known: Int32, weights: Float32, width: int) -> ByHistory | None:
         """`known`: the row of each entry of the history, -1: none. None: no entry is known."""
-        places = np.flatnonzero(known >= 0).astype(np.int32)
-        if not len(places):
+        entries = np.flatnonzero(known >= 0).astype(np.int32)
+        if not len(entries):
             return None
-        which, columns, values = rows.gather(known[places])
-        entries = places[which]
-        summands = values * weights[entries]
+        which, columns, values = rows.gather(known[entries])
+        summands = values * weights[entries][which]
         # Summed in the order of the history, whichever columns the shard has.
         sums = np.bincount(columns, summands, minlength=width).astype(np.float32)
-        return cls(catalogue, by_slot(catalogue, sums), entries, columns, summands)
+        return cls(catalogue, by_slot(catalogue, sums), entries, which, columns, summands)
 
     def because(self, slots: Int64) -> Int32 | None:
         speaking = self.summands > 0
@@ -93,13 +93,16 @@ class ByHistory(ByNumber):
         order = np.flatnonzero(speaking)[::-1]
         order = order[np.argsort(self.summands[order], kind="stable")]
         strongest = np.full(len(self.catalogue.column_of) + 1, -1, np.int32)  # the last: slots without a column
-        strongest[self.columns[order]] = self.entries[order]
+        strongest[self.columns[order]] = self.entries[self.which[order]]
         return strongest[self.catalogue.columns[slots]]
 
 
 def by_slot(catalogue: Catalogue, of_column: Float32) -> Float32:
     """Numbers of the bundle's columns as numbers of slots, NaN where a slot has no column."""
-    return np.append(of_column, np.float32(np.nan))[catalogue.columns]
+    later = catalogue.columns[catalogue.in_place :]
+    if not len(later):
+        return of_column
+    return np.concatenate([of_column[: catalogue.in_place], np.append(of_column, np.float32(np.nan))[later]])
 
 
 def best(catalogue: Catalogue, slots: Int64, scores: Float32, count: int) -> Int64:

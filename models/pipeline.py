@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -38,12 +39,12 @@ class LocalRecommender:
     ) -> Query:
         """What the shards are asked for a user."""
         seen = history.item_ids[:SEEN_LIMIT] if history is not None and exclude_seen else ()
-        wanted = Query(count=candidates_per_source(count), exclude={*exclude, *seen})
+        wanted = Query(surface="recommend", count=candidates_per_source(count), exclude={*exclude, *seen})
         if history is None or not len(history):
             return wanted
         factors, contents = self.encoder.embed_histories([history])
         sequences = self.encoder.embed_sequences([history])
-        return Query(factors[0], contents[0], history, sequences[0], count=wanted.count, exclude=wanted.exclude)
+        return replace(wanted, factors=factors[0], content=contents[0], history=history, sequence=sequences[0])
 
     def similar(self, item_id: str, count: int, exclude: Collection[str] = ()) -> list[tuple[str, float]]:
         """Items like this one. KeyError: there is no such item."""

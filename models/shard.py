@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.blend import PROPOSERS
 from models.bundle import BundleData
 from models.catalogue import Catalogue, ItemRecord, items_of
 from models.data import Float32, History, Int32
 from models.ease import Ease, EaseOfShard
 from models.enrichment import Enrichment
 from models.entries import NEIGHBOURS, query_weights
-from models.histories import EMPTY
+from models.histories import EMPTY, HISTORY_LIMIT
 from models.opinions import ByHistory, ByNumber, ByVector, Opinion, by_slot
 from models.sasrec import vectors_of
 from models.sources import SOURCES
@@ -40,6 +41,7 @@ class Query:
     history: History | None = None  # of "itemknn", "transitions", "ease" and "rp3beta"
     sequence: Float32 | None = None  # of "sequence"
     text: str = ""  # of "title" and "words"
+    surface: str = ""  # whose PROPOSERS alone propose; empty: all sources do
     count: int = 100  # candidates a source
     sources: frozenset[str] | None = None  # None: all
     exclude: Collection[str] = ()
@@ -63,7 +65,8 @@ class ItemShard:
     def __init__(self, bundle: BundleData, shard: int = 0, shards: int = 1) -> None:
         table = bundle.table("items")
         ids = table["id"].to_pylist()
-        own = np.array([row for row, item in enumerate(ids) if shard_of(item, shards) == shard], np.int64)
+        rows = [row for row, item in enumerate(ids) if shard_of(item, shards) == shard]
+        own = np.array(sorted(rows, key=ids.__getitem__), np.int64)
         self._shard, self._shards = shard, shards
         self._row_of = {item: row for row, item in enumerate(ids)}
         self._factors, self._learned = bundle.array("item_factors"), bundle.array("item_learned")
@@ -111,10 +114,11 @@ class ItemShard:
         opinions = self._opinions(query)
         allowed = self._catalogue.allowed(query.exclude, query.filter)
         proposed = np.zeros(len(allowed), np.bool_)
-        for opinion in opinions.values():
-            proposed[opinion.propose(allowed, query.count)] = True
+        for name in PROPOSERS[query.surface] if query.surface else SOURCES:
+            if name in opinions:
+                proposed[opinions[name].propose(allowed, query.count)] = True
         ids = self._catalogue.ids
-        slots = np.array(sorted(np.flatnonzero(proposed).tolist(), key=ids.__getitem__), np.int64)
+        slots = self._catalogue.by_id(np.flatnonzero(proposed))
         reasons = {name: opinion.because(slots) for name, opinion in opinions.items()} if query.explain else {}
         return Candidates(
             [ids[slot] for slot in slots.tolist()],
@@ -128,11 +132,12 @@ class ItemShard:
         asked = SOURCES if query.sources is None else [name for name in SOURCES if name in query.sources]
         if query.sources is not None and len(asked) < len(query.sources):
             raise ValueError(f"unknown sources {sorted(query.sources - set(SOURCES))}; known are {', '.join(SOURCES)}")
-        found = {name: self._opinion(name, query) for name in asked}
+        known = self._rows(query.history)
+        found = {name: self._opinion(name, query, known) for name in asked}
         return {name: opinion for name, opinion in found.items() if opinion is not None}
 
-    def _opinion(self, name: str, query: Query) -> Opinion | None:
-        """None: the query has nothing for this source."""
+    def _opinion(self, name: str, query: Query, known: Int32) -> Opinion | None:
+        """None: the query has nothing for this source. `known`: the rows of its history's entries."""
         catalogue = self._catalogue
         match name:
             case "ials":
@@ -146,10 +151,12 @@ class ItemShard:
                 by_factors = self._inner_product(catalogue.factors, query.factors, put)
                 return by_factors or self._inner_product(catalogue.contents, query.content, put)
             case "itemknn" | "transitions" | "rp3beta":
-                known, weights = self._entries(name, query.history)
-                return ByHistory.of(catalogue, self._neighbours[name], known, weights, len(self._popularity))
+                weights = self._weights[name](query.history or EMPTY)
+                known, width = known[: len(weights)], len(self._popularity)
+                return ByHistory.of(catalogue, self._neighbours[name], known, weights, width)
             case "ease":
-                told = self._ease.scores(*self._entries(name, query.history))
+                weights = self._weights[name](query.history or EMPTY)
+                told = self._ease.scores(known[: len(weights)], weights)
                 return None if told is None else ByNumber(catalogue, by_slot(catalogue, told))
             case "title":
                 titles = catalogue.titles.scores(query.text)
@@ -172,8 +179,7 @@ class ItemShard:
         known = vectors.known if among is None else vectors.known & among
         return ByVector(self._catalogue, vectors, np.ascontiguousarray(query, np.float32), known)
 
-    def _entries(self, name: str, history: History | None) -> tuple[Int32, Float32]:
-        """The newest entries, as far as they count for a source: their rows, -1: an item of no row, and weights."""
-        entries = history or EMPTY
-        weights = self._weights[name](entries)
-        return np.array([self._row_of.get(item, -1) for item in entries.item_ids[: len(weights)]], np.int32), weights
+    def _rows(self, history: History | None) -> Int32:
+        """Of the newest entries the rows in the bundle, -1: an item of none. No source looks at more."""
+        ids = history.item_ids[:HISTORY_LIMIT] if history is not None else ()
+        return np.array([self._row_of.get(item, -1) for item in ids], np.int32)

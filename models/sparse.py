@@ -48,12 +48,12 @@ class Rows:
 
     def gather(self, rows: Int32) -> tuple[Int32, Int32, Float32]:
         """Every element of the given rows, in their order: (place in `rows`, column, value)."""
-        starts = self.starts[rows]
-        sizes = self.starts[rows.astype(np.int64) + 1] - starts
-        places = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
-        offsets = np.cumsum(sizes) - sizes
-        elements = np.arange(len(places)) + np.repeat(starts - offsets, sizes)
-        return places, self.columns[elements], self.values[elements]
+        starts, ends = self.starts[rows], self.starts[rows.astype(np.int64) + 1]
+        places = np.repeat(np.arange(len(rows), dtype=np.int32), ends - starts)
+        # Whole rows are copied, which is several times as fast as to index their elements one by one.
+        parts = [slice(start, end) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)] or [slice(0)]
+        columns = np.concatenate([self.columns[part] for part in parts])
+        return places, columns, np.concatenate([self.values[part] for part in parts])
 
 
 def matrix(rows: NDArray[Any], columns: NDArray[Any], values: Float32, shape: tuple[int, int]) -> Matrix:

@@ -60,7 +60,8 @@ class FittedModels:
 
     def _alone(self, name: str) -> Recommend:
         def recommend(history: History | None, count: int) -> list[str]:
-            query = replace(self.recommender.query(history, count), count=count, sources=frozenset({name}))
+            query = self.recommender.query(history, count)
+            query = replace(query, count=count, sources=frozenset({name}), surface="")
             found = self.recommender.shard.search(query)
             if name not in found.scores:
                 return []

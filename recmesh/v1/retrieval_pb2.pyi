@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SearchRequest(_message.Message):
-    __slots__ = ("bundle_version", "sources", "count", "factors", "content", "history", "text", "exclude_item_ids", "filter", "explain", "sequence")
+    __slots__ = ("bundle_version", "sources", "count", "factors", "content", "history", "text", "exclude_item_ids", "filter", "explain", "sequence", "surface")
     BUNDLE_VERSION_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,7 @@ class SearchRequest(_message.Message):
     FILTER_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_FIELD_NUMBER: _ClassVar[int]
     bundle_version: str
     sources: _containers.RepeatedScalarFieldContainer[str]
     count: int
@@ -30,7 +31,8 @@ class SearchRequest(_message.Message):
     filter: str
     explain: bool
     sequence: bytes
-    def __init__(self, bundle_version: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., factors: _Optional[bytes] = ..., content: _Optional[bytes] = ..., history: _Optional[_Union[_common_pb2.History, _Mapping]] = ..., text: _Optional[str] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[str] = ..., explain: bool = ..., sequence: _Optional[bytes] = ...) -> None: ...
+    surface: str
+    def __init__(self, bundle_version: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., factors: _Optional[bytes] = ..., content: _Optional[bytes] = ..., history: _Optional[_Union[_common_pb2.History, _Mapping]] = ..., text: _Optional[str] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[str] = ..., explain: bool = ..., sequence: _Optional[bytes] = ..., surface: _Optional[str] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
     __slots__ = ("bundle_version", "shard", "item_ids", "sources", "is_new")

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.filters import FilterError
 from models.shard import Candidates, Query
-from models.sources import SOURCES
+from models.sources import SOURCES, SURFACES
 from recmesh.rpc.call import Context
 from recmesh.rpc.status import RpcError, Status
 from recmesh.v1 import common_pb2
@@ -133,18 +133,22 @@ def _query(request: pb.SearchRequest, replica: Replica) -> Query:
         raise invalid("count", f"1 to {MOST_COUNT:,}, not {request.count:,}")
     if unknown := sorted(set(request.sources) - set(SOURCES)):
         raise invalid("sources", f"{shown(unknown[0])} is none of {', '.join(SOURCES)}")
+    if request.surface and request.surface not in SURFACES:
+        raise invalid("surface", f"{shown(request.surface)} is none of {', '.join(SURFACES)}")
     check_text("text", request.text, LONGEST_QUERY)
     check_text("filter", request.filter, LONGEST_FILTER)
-    check_ids("exclude_item_ids", request.exclude_item_ids, MOST_EXCLUDED)
+    exclude = list(request.exclude_item_ids)
+    check_ids("exclude_item_ids", exclude, MOST_EXCLUDED)
     return Query(
         factors=vector("factors", request.factors, replica.factor_dimension),
         content=vector("content", request.content, replica.content_dimension),
         sequence=vector("sequence", request.sequence, replica.sequence_dimension),
         history=history("history", request.history) if request.HasField("history") else None,
         text=request.text,
+        surface=request.surface,
         count=request.count,
         sources=frozenset(request.sources) or None,
-        exclude=request.exclude_item_ids,
+        exclude=exclude,
         filter=request.filter,
         explain=request.explain,
     )

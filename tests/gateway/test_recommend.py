@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
 
+from gateway.candidates import of_each
 from gateway.columns import floats
 from models.blend import Blend
 from recmesh.rpc import Context, Status
@@ -81,13 +83,25 @@ def test_one_version_answers_through_all_stages() -> None:
     assert {request.bundle_version for request in asked} == {"v1"}  # type: ignore[attr-defined]
 
 
-def test_every_shard_is_asked_for_the_configured_number_of_candidates_and_ranking_cuts_to_it() -> None:
+@pytest.mark.parametrize(("count", "shards"), [(1, 1), (10, 2), (200, 2), (200, 3), (200, 50), (1_000, 8)])
+def test_shards_are_asked_for_enough_that_the_best_of_all_are_among_it(count: int, shards: int) -> None:
+    asked = of_each(count, shards)
+    assert asked <= count and asked * shards >= count
+    share = 1 / shards
+    one_holds_more = sum(
+        math.comb(count, held) * share**held * (1 - share) ** (count - held) for held in range(asked + 1, count + 1)
+    )
+    assert shards * one_holds_more < 1e-8
+
+
+def test_every_shard_is_asked_for_its_part_of_the_candidates_and_ranking_cuts_to_their_number() -> None:
     mesh = mesh_of_ripley()
     mesh.answer(mesh.ask.recommend(ask()))
-    assert [search.count for search in mesh.searches()] == [200, 200]
+    assert [search.count for search in mesh.searches()] == [of_each(200, 2)] * 2
+    assert {search.surface for search in mesh.searches()} == {"recommend"}
     assert [request.candidates_per_source for request in mesh.ranking.requests] == [200]
     mesh.answer(mesh.ask.recommend(ask(offset=400, count=100)))
-    assert [search.count for search in mesh.searches()][1::2] == [1_000, 1_000]
+    assert [search.count for search in mesh.searches()][1::2] == [of_each(1_000, 2)] * 2
     assert [request.candidates_per_source for request in mesh.ranking.requests[1:]] == [200, 1_000]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models import catalogue
+from models.blend import PROPOSERS
 from models.data import Float32, ItemInfo
 from models.encoder import item_text
 from models.filters import FilterError
@@ -61,6 +62,17 @@ def test_every_candidate_carries_every_sources_score() -> None:
 def test_sources_that_are_not_asked_keep_silent() -> None:
     found = shard().search(replace(user("0"), sources=frozenset({"itemknn", "popularity"})))
     assert set(found.scores) == {"itemknn", "popularity"}
+
+
+def test_on_a_surface_only_its_proposers_propose_and_the_others_have_an_opinion() -> None:
+    asked = replace(user("0", "2"), count=2)
+    found, of_all = shard().search(replace(asked, surface="recommend")), shard().search(asked)
+    assert set(found.scores) == set(of_all.scores)
+    proposers = frozenset(PROPOSERS["recommend"])
+    assert found.item_ids == shard().search(replace(asked, sources=proposers)).item_ids
+    assert scores(found, "content") == {item: scores(of_all, "content")[item] for item in found.item_ids}
+    alone = replace(asked, sources=frozenset({"content"}))
+    assert shard().search(alone).item_ids and not shard().search(replace(alone, surface="recommend")).item_ids
 
 
 def test_a_count_beyond_the_catalogue_gives_everything_there_is() -> None:

@@ -106,6 +106,7 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"content": struct.pack("<3f", 1, math.nan, 1)}, "content: not every number is finite"),
     ({"history": History(item_ids=["a"])}, "history.weights: 1 numbers of 4 bytes take 4 bytes, these are 0"),
     ({"sources": ["ials", "magic"]}, "sources: 'magic' is none of ials, itemknn"),
+    ({"surface": "frontpage"}, "surface: 'frontpage' is none of recommend, similar, search"),
     ({"text": "x" * 4_097}, "text: at most 4,096 bytes"),
     ({"filter": "year >="}, "filter: at character 8"),
     ({"filter": "x" * 20_000}, "filter: at most 16,384 bytes"),
