@@ -37,8 +37,9 @@ def check_id(field: str, value: str) -> None:
 
 def check_ids(field: str, values: Collection[str], most: int) -> None:
     check_count(field, values, most)
-    for place, value in enumerate(values):
-        if not 0 < len(value) <= LONGEST_ID // FOUR_BYTES:
+    lengths = list(map(len, values))
+    if lengths and not 0 < min(lengths) <= max(lengths) <= LONGEST_ID // FOUR_BYTES:
+        for place, value in enumerate(values):
             check_id(f"{field}[{place}]", value)
 
 
