@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.bundle import BundleData
 from models.data import Float32, Float64, Int32
@@ -111,9 +112,9 @@ def weighted(columns: Mapping[str, Float64], weights: Mapping[str, float], rows:
     if not asked or not rows:
         return {}
     table = standardized(np.array([columns[name] for name in asked]))
-    known = ~np.isnan(table)
-    having = known.any(axis=1)
-    names = [name for name, any_known in zip(asked, having.tolist(), strict=True) if any_known]
+    known: NDArray[np.bool_] = ~np.isnan(table)
+    having = np.flatnonzero(known.any(axis=1))
+    names = [asked[place] for place in having.tolist()]
     shares = np.array([[weights[name]] for name in names]).reshape(-1, 1)
     answered = np.sum(np.where(known[having], shares, 0.0), axis=0)
     stretch = np.divide(sum(weights[name] for name in names), answered, out=np.zeros(rows), where=answered > 0)
@@ -131,4 +132,5 @@ def standardized(columns: Float64) -> Float64:
 
     centred: Float64 = columns - mean(columns)
     deviation = np.sqrt(mean((centred - mean(centred)) ** 2))
-    return np.where(deviation > 0, centred / np.where(deviation > 0, deviation, 1.0), centred)
+    scaled: Float64 = np.where(deviation > 0, centred / np.where(deviation > 0, deviation, 1.0), centred)
+    return scaled
