@@ -128,7 +128,7 @@ def standardized(columns: Float64) -> Float64:
 
     def mean(values: Float64) -> Float64:
         total: Float64 = np.sum(values, axis=-1, keepdims=True, where=known)
-        return total / amount
+        return np.asarray(total / amount, np.float64)
 
     centred: Float64 = columns - mean(columns)
     deviation = np.sqrt(mean((centred - mean(centred)) ** 2))
