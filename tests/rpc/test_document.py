@@ -123,7 +123,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         "empty messages of a stream that wait": str(session.EMPTY_MESSAGES),
         "large messages that one end has under way": str(flow.INTERLEAVED),
         "bytes of a frame of a message that needs several": str(flow.SLICE),
-        "messages of all connections of a process": str(memory.PROCESS.most),
+        "messages and incomplete frames of all connections of a process": str(memory.PROCESS.most),
         "call ids": str(MAX_CALL_ID),
     }
 
