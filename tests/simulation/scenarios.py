@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from tests.simulation.plot import Span
 from tests.simulation.process import Process
 from tests.simulation.world import Size, World
 
@@ -35,7 +36,7 @@ class Played:
 
     name: str
     world: World
-    faults: Sequence[tuple[float, float]]  # when they were, in order
+    faults: Sequence[Span]  # in order
     until: float
 
 
@@ -102,8 +103,7 @@ RETRY_STORM: Final = Scenario("retry storm", 10.0, retry_storm)
 COLD_RESTART: Final = Scenario("cold restart of all", 5.0, cold_restart)
 OVERLOAD: Final = Scenario("2x overload", 10.0, overload)
 
-LOCAL: Final = (SLOW_REPLICA, FAST_FAILER, ROLLING_RESTART)  # concern some of the processes at a time
-GENERAL: Final = (ZONE_LOSS, RETRY_STORM, COLD_RESTART, OVERLOAD)  # leave less than there is to do
+ALL: Final = (SLOW_REPLICA, FAST_FAILER, ROLLING_RESTART, ZONE_LOSS, RETRY_STORM, COLD_RESTART, OVERLOAD)
 
 HOUR: Final = 3600.0
 IN_AN_HOUR: Final = (  # and from which second on; overload apart, which is more calls than an hour can hold
@@ -112,7 +112,7 @@ IN_AN_HOUR: Final = (  # and from which second on; overload apart, which is more
     (1260.0, Scenario("zone loss", 300.0, zone_loss)),
     (1800.0, Scenario("rolling restart", 600.0, rolling_restart)),
     (2640.0, Scenario("retry storm", 60.0, retry_storm)),
-    (3000.0, Scenario("cold restart of all", 60.0, cold_restart)),
+    (3120.0, Scenario("cold restart of all", 60.0, cold_restart)),
 )
 
 
@@ -126,9 +126,9 @@ def play_an_hour(size: Size, seed: int = 1) -> Played:
 
 def _play(name: str, size: Size, seed: int, events: Sequence[tuple[float, Scenario]], until: float) -> Played:
     world = World(size, seed)
-    faults = [(begin, begin + each.seconds) for begin, each in events]
-    for (_, each), (begin, end) in zip(events, faults, strict=True):
-        each.happens(world, begin, end)
+    faults = [Span(each.name, begin, begin + each.seconds) for begin, each in events]
+    for (_, each), fault in zip(events, faults, strict=True):
+        each.happens(world, fault.begin, fault.end)
     world.run(until)
     world.settle()
     return Played(name, world, faults, until)

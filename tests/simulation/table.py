@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite
 from typing import Final
 
-from tests.simulation.plot import Panel, svg
+from tests.simulation.plot import Line, Panel, Span, svg
 from tests.simulation.record import Second, answers, attempts, calls, percentiles
 from tests.simulation.scenarios import Played
 
 RECOVERY: Final = 5.0  # seconds from the end of a fault, after which all must be well
+LEAST_GOODPUT: Final = 0.9  # of what can be answered, while more than that is offered
+MOST_ATTEMPTS: Final = 1.2  # a call: a tenth above one is the budget, and each caller has one more attempt a second
 POINTS: Final = 360  # of a line, beyond which nobody sees one
 HEAD: Final = (
     f"{'':20} {'processes':>9} {'calls':>8} {'offered':>8} {'goodput':>8} {'failed':>7}"
@@ -52,9 +55,9 @@ class Row:
 def row_of(played: Played) -> Row:
     world, size, record = played.world, played.world.size, played.world.record
     every = record.between(0, played.until)
-    during = [second for begin, end in played.faults for second in record.between(begin, end)]
+    during = [second for each in played.faults for second in record.between(each.begin, each.end)]
     p50, p99, p999 = (1000 * each for each in percentiles(during, 0.5, 0.99, 0.999))
-    faults = [*played.faults, (played.until, played.until)]
+    faults = [*played.faults, Span("", played.until, played.until)]
     return Row(
         scenario=played.name,
         endpoints=size.endpoints,
@@ -69,28 +72,61 @@ def row_of(played: Played) -> Row:
         p99_ms=p99,
         p999_ms=p999,
         amplification=attempts(during) / calls(during),
-        recovery_s=max(record.recovery(end, begin) for (_, end), (begin, _) in pairwise(faults)),
+        recovery_s=max(record.recovery(fault.end, following.begin) for fault, following in pairwise(faults)),
         longest_s=record.longest,
     )
 
 
+def markdown(rows: Sequence[Row]) -> str:
+    """The table of the rows, as a page has it."""
+    lines = [
+        "| | calls | offered a second | answered | failed | p50 ms | p99 ms | p99.9 ms | attempts a call | well in |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        times = (f"{each:,.0f}" if isfinite(each) else "" for each in (row.p50_ms, row.p99_ms, row.p999_ms))
+        cells = [
+            row.scenario,
+            f"{row.calls:,}",
+            f"{row.offered_per_s:,.0f}",
+            f"{row.goodput_per_s:,.0f}",
+            f"{100 * row.failed / row.calls:.3g} %",
+            *times,
+            f"{row.amplification:.2f}",
+            f"{row.recovery_s:.0f} s",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def complaints(row: Row) -> Sequence[str]:
+    """A sentence for whatever is as it should not be."""
+    found = []
+    if row.recovery_s > RECOVERY:
+        found.append(f"{row.scenario}: not well within {RECOVERY:g} s of the fault's end, but {row.recovery_s:g} s")
+    if row.amplification > MOST_ATTEMPTS:
+        found.append(f"{row.scenario}: {row.amplification:.2f} attempts a call, over {MOST_ATTEMPTS:g}")
+    if row.offered_per_s > row.capacity_per_s and row.goodput_per_s < LEAST_GOODPUT * row.capacity_per_s:
+        found.append(f"{row.scenario}: {row.goodput_per_s:.0f} answers a second, of {row.capacity_per_s:.0f} possible")
+    return found
+
+
 def plot_of(played: Played) -> str:
-    record = played.world.record
+    record, size = played.world.record, played.world.size
     wide = max(1, round(played.until / POINTS))  # seconds that a point stands for
     points = [(at, record.between(at, min(at + wide, played.until))) for at in range(0, int(played.until), wide)]
 
     def line(value: Callable[[Sequence[Second]], float]) -> list[tuple[float, float]]:
-        return [(at, value(seconds)) for at, seconds in points]
+        return [(at + wide / 2, value(seconds)) for at, seconds in points]
 
-    rates = {
-        "attempts": line(lambda seconds: attempts(seconds) / wide),
-        "calls": line(lambda seconds: calls(seconds) / wide),
-        "answered": line(lambda seconds: answers(seconds) / wide),
-    }
-    times = {
-        "p99": line(lambda seconds: 1000 * percentiles(seconds, 0.99)[0]),
-        "p50": line(lambda seconds: 1000 * percentiles(seconds, 0.5)[0]),
-    }
-    size = played.world.size
-    title = f"{played.name}: {size.endpoints} processes, {size.clients} callers"
-    return svg(title, [Panel("a second", rates), Panel("milliseconds", times)], played.faults)
+    rates = [
+        Line("answered", line(lambda seconds: answers(seconds) / wide), "#1a7f5a", filled=True),
+        Line("calls", line(lambda seconds: calls(seconds) / wide), "#57606a"),
+        Line("attempts", line(lambda seconds: attempts(seconds) / wide), "#d1742f", dashed=True),
+    ]
+    times = [
+        Line("p50", line(lambda seconds: 1000 * percentiles(seconds, 0.5)[0]), "#7aa7d9"),
+        Line("p99", line(lambda seconds: 1000 * percentiles(seconds, 0.99)[0]), "#1f5fa8"),
+    ]
+    title = f"{played.name}: {size.endpoints:,} processes, {size.clients} callers"
+    return svg(title, [Panel("calls a second", rates), Panel("milliseconds an answer", times)], played.faults)

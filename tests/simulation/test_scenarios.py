@@ -29,7 +29,8 @@ def seen(scenario: Scenario) -> Row:
     row = row_of(played)
     assert row.recovery_s <= RECOVERY
     assert row.longest_s <= PATIENCE + 1e-9
-    during = played.faults[0][1] - played.faults[0][0]
+    (fault,) = played.faults
+    during = fault.end - fault.begin
     assert row.amplification <= 1 + BUDGET + FLOOR * SMALL.clients * during / (row.offered_per_s * during)
     assert_nothing_is_left(played)
     return row

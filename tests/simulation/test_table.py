@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from xml.etree import ElementTree
 
@@ -9,11 +10,11 @@ import pytest
 
 from recmesh.rpc import Status
 from tests.simulation import scenarios
-from tests.simulation.plot import Panel, svg, ticks
+from tests.simulation.plot import Line, Panel, Span, svg, ticks
 from tests.simulation.process import Work
 from tests.simulation.record import Record, percentiles
 from tests.simulation.scenarios import play
-from tests.simulation.table import HEAD, plot_of, row_of
+from tests.simulation.table import HEAD, Row, complaints, markdown, plot_of, row_of
 from tests.simulation.world import Size
 
 
@@ -61,10 +62,11 @@ def test_ticks_are_round(most: float, expected: list[float]) -> None:
 
 
 def test_a_plot_is_xml_with_gaps_where_nothing_is_known() -> None:
-    drawn = svg("a < b", [Panel("ms", {"p99": [(0, 1.0), (1, 2.0), (2, math.nan), (3, 3.0)]})], [(0.5, 1.5)])
+    p99 = Line("p99", [(0, 1.0), (1, 2.0), (2, math.nan), (3, 3.0)], "red")
+    drawn = svg("a < b", [Panel("ms", [p99])], [Span("fault", 0.5, 1.5), Span("another", 2.0, 2.5)])
     root = ElementTree.fromstring(drawn)  # noqa: S314 - our own
     texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert "a < b" in texts and "p99" in texts
+    assert {"a < b", "p99", "fault", "another"} <= set(texts)
     (line,) = (path for each in root.iter("{http://www.w3.org/2000/svg}path") if "L" in (path := each.get("d", "")))
     assert line.count("M") == 2
 
@@ -77,3 +79,26 @@ def test_a_row_holds_what_happened_and_is_as_wide_as_its_head() -> None:
     assert row.goodput_per_s == 0 and math.isnan(row.p50_ms)
     assert {len(line) for line in str(row).splitlines()} == {len(HEAD.splitlines()[0])}
     assert plot_of(played).count("<path") > 6
+    head, _, line = markdown([row]).splitlines()
+    assert head.count("|") == line.count("|") and f"| cold restart of all | {calls:,} |" in line
+
+
+def row(**fields: float) -> Row:
+    usual = dict.fromkeys((each.name for each in dataclasses.fields(Row)), 1.0) | {"scenario": "fault"}
+    return Row(**usual | fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"recovery_s": 6.0}, "fault: not well within 5 s of the fault's end, but 6 s"),
+        ({"amplification": 1.3}, "fault: 1.30 attempts a call, over 1.2"),
+        (
+            {"capacity_per_s": 100.0, "offered_per_s": 200.0, "goodput_per_s": 89.0},
+            "fault: 89 answers a second, of 100 possible",
+        ),
+    ],
+)
+def test_what_is_not_as_it_should_be_is_told(fields: dict[str, float], complaint: str) -> None:
+    assert complaints(row(**fields)) == [complaint]
+    assert complaints(row()) == []
