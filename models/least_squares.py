@@ -67,36 +67,36 @@ def improve(
 
     `diagonal` is the preconditioner, so that only what a row itself observed is left to find.
     """
-    sizes = np.abs(weights)
+    sizes, scale = np.abs(weights), np.asarray(1 / diagonal, np.float32)
 
     def product(rows: Float32) -> Float32:
         return diagonal * rows + _weighted(factors, _scores(factors, rows) * sizes)
 
     solved = start
     residual = _weighted(factors, np.maximum(weights, 0) - _scores(factors, start) * sizes) + drawn - diagonal * start
-    scaled = residual / diagonal
+    scaled = residual * scale
     direction, length = scaled, _dots(residual, scaled)
     for left in range(steps - 1, -1, -1):
         moved = product(direction)
-        step = length / np.maximum(_dots(direction, moved), np.float32(1e-30))
+        step = np.asarray(length / np.maximum(_dots(direction, moved), np.float32(1e-30)), np.float32)
         solved = solved + step * direction
         if left:
             residual = residual - step * moved
-            scaled = residual / diagonal
+            scaled = residual * scale
             before, length = length, _dots(residual, scaled)
-            direction = scaled + length / np.maximum(before, np.float32(1e-30)) * direction
+            direction = scaled + np.asarray(length / np.maximum(before, np.float32(1e-30)), np.float32) * direction
     return solved
 
 
 def _scores(factors: Float32, rows: Float32) -> Float32:
     """Of every row's observations."""
-    return np.matmul(factors, rows[:, :, None])[:, :, 0]
+    return np.asarray(np.matmul(factors, rows[:, :, None])[:, :, 0], np.float32)
 
 
 def _weighted(factors: Float32, weights: Float32) -> Float32:
     """The sum of every row's observations."""
-    return np.matmul(weights[:, None, :], factors)[:, 0]
+    return np.asarray(np.matmul(weights[:, None, :], factors)[:, 0], np.float32)
 
 
 def _dots(some: Float32, others: Float32) -> Float32:
-    return np.einsum("ij,ij->i", some, others)[:, None]
+    return np.asarray(np.einsum("ij,ij->i", some, others)[:, None], np.float32)

@@ -82,7 +82,8 @@ def test_steps_from_anywhere_lead_to_the_exact_solution(
         found = Solver.on(factors, CONFIG).rows(taken, nothing, expected, pull, start)
         distances.append(float(np.abs(found - exact).max()))
         assert not found[0].any(), "nothing is known of the first user"
-    assert distances == sorted(distances, reverse=True) and distances[-1] < 1e-3
+    assert distances[1] < 0.5 * distances[0]
+    assert distances[2] < 1e-3, "steps beyond the solution do no harm"
 
 
 def test_what_is_solved_stays() -> None:
