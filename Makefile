@@ -7,7 +7,7 @@ MESH := .venv/mesh.stamp
 DEV := .venv/dev.stamp
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test simulation up bench quality bench-faults chaos fuzz lint proto proto-check format lock clean help
+.PHONY: demo test simulation up bench quality bench-faults bench-training chaos fuzz lint proto proto-check format lock clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -30,6 +30,9 @@ bench: $(DEV) ## the benchmarks, as JSON in benchmarks/results/
 
 bench-faults: $(DEV) .venv-faults/stamp ## faults of a replica, seen through recmesh and through Envoy, side by side
 	$(BIN)/python -m benchmarks.faults $(ARGS)
+
+bench-training: $(DEV) .venv-training/stamp ## iALS to a given quality, ours and the implicit library's, side by side
+	$(BIN)/python -m benchmarks.training $(ARGS)
 
 chaos: $(DEV) ## break the processes and wires of a whole mesh under load; half an hour of a machine
 	$(BIN)/python -m pytest -m chaos tests/chaos
@@ -63,10 +66,11 @@ lock: $(DEV) ## pin the newest versions pyproject.toml allows
 	$(BIN)/uv pip compile -q pyproject.toml --extra neural -c requirements/dev.txt $(COMPILE) -o requirements/neural.txt
 	$(BIN)/uv pip compile -q --group proto $(COMPILE) -o requirements/proto.txt
 	$(BIN)/uv pip compile -q --group faults $(COMPILE) -o requirements/faults.txt
+	$(BIN)/uv pip compile -q --group training $(COMPILE) -o requirements/training.txt
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
 clean: ## forget the environments and everything generated
-	rm -rf .venv .venv-proto .venv-faults build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-proto .venv-faults .venv-training build dist .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp is stale when a lock file is newer, and when the interpreter behind the environment is gone.
 ifneq ($(shell test -d .venv && ! .venv/bin/python -c '' 2>/dev/null && echo broken),)
@@ -104,4 +108,10 @@ $(DEV): $(MESH) requirements/dev.txt
 	$(need_python)
 	$(PYTHON) -m venv --clear .venv-faults
 	.venv-faults/bin/python $(PIP) --require-hashes -r requirements/faults.txt
+	@touch $@
+
+.venv-training/stamp: requirements/training.txt
+	$(need_python)
+	$(PYTHON) -m venv --clear .venv-training
+	.venv-training/bin/python $(PIP) --require-hashes -r requirements/training.txt
 	@touch $@
