@@ -105,21 +105,26 @@ class Slice:
 def choose(parts: Parts, held_out: Slice, progress: Progress) -> dict[str, dict[str, Any]]:
     """The best settings of each source, of those that are None; `parts` are brought up to them.
 
-    `parts` were fitted on the part before the slice.
+    `parts` were fitted on the part before the slice. What is learnt is judged under the best of what may be asked.
     """
     chosen: dict[str, dict[str, Any]] = {}
-    trials = [(name, options) for table in (LEARNT, ASKED) for name, options in table.items()]
-    with progress.stage("settings of the sources", len(trials)) as stage:
-        for name, options in trials:
-            left = left_open(parts.config[name], options)
-            if left and held_out.histories:
-                variants = [varied(parts, name, option, held_out.train) for option in left]
+    names = list(dict.fromkeys([*LEARNT, *ASKED]))
+    with progress.stage("settings of the sources", len(names)) as stage:
+        for name in names:
+            options = left_open(parts.config[name], together(LEARNT.get(name, [{}]), ASKED.get(name, [{}])))
+            if options and held_out.histories:
+                variants = varied(parts, name, options, held_out.train)
                 qualities = [held_out.quality(scores(variant, name, held_out)) for variant in variants]
-                best = preferred(qualities, left)
+                best = preferred(qualities, options)
                 parts.config, parts.arrays = variants[best].config, variants[best].arrays
-                chosen[name] = {**chosen.get(name, {}), **left[best]}
+                chosen[name] = dict(options[best])
             stage.advance()
     return chosen
+
+
+def together(learnt: Sequence[Settings], asked: Sequence[Settings]) -> list[Settings]:
+    """Every option of the one with every option of the other."""
+    return [{**one, **other} for one in learnt for other in asked]
 
 
 def preferred(qualities: Sequence[float], options: Sequence[Settings]) -> int:
@@ -130,9 +135,7 @@ def preferred(qualities: Sequence[float], options: Sequence[Settings]) -> int:
 
 def looks_at_less(option: Settings, first: Settings) -> bool:
     """Whether the entries of a history age faster; a half-life of 0 is without an end."""
-    if "half_life" in option:
-        return bool(0 < option["half_life"] < (first["half_life"] or np.inf))
-    return bool("last_decay" in option and option["last_decay"] < first["last_decay"])
+    return "half_life" in option and bool(0 < option["half_life"] < (first["half_life"] or np.inf))
 
 
 def left_open(settings: Settings, options: Sequence[Settings]) -> list[Settings]:
@@ -141,19 +144,37 @@ def left_open(settings: Settings, options: Sequence[Settings]) -> list[Settings]
     return [option for place, option in enumerate(cut) if option and option not in cut[:place]]
 
 
-def varied(parts: Parts, name: str, option: Settings, train: Interactions) -> Parts:
-    """The parts with other settings of a source, and what it learns under them."""
-    config = {**parts.config, name: {**parts.config[name], **option}}
-    variant = Parts(config, dict(parts.arrays), parts.tables, parts.documents, parts.files)
+def varied(parts: Parts, name: str, options: Sequence[Settings], train: Interactions) -> list[Parts]:
+    """The parts with other settings of a source, and what it learns under them: once for all that learn alike."""
+    learnt = {_shape(parts, name): parts.arrays}
+    variants = []
+    for option in options:
+        config = {**parts.config, name: {**parts.config[name], **option}}
+        variant = Parts(config, dict(parts.arrays), parts.tables, parts.documents, parts.files)
+        shape = _shape(variant, name)
+        if shape not in learnt:
+            _learn(variant, name, train).add_to(variant, name)
+            learnt[shape] = variant.arrays
+        variant.arrays = dict(learnt[shape])
+        variants.append(variant)
+    return variants
+
+
+def _shape(parts: Parts, name: str) -> object:
+    """The settings that decide what is learnt, of those that are chosen."""
+    match name:
+        case "transitions":
+            return settings_of(parts, name, TransitionsConfig).shape
+        case "rp3beta":
+            return settings_of(parts, name, Rp3BetaConfig).held_back
+        case _:
+            return None
+
+
+def _learn(parts: Parts, name: str, train: Interactions) -> Rows:
     if name == "transitions":
-        old, new = (settings_of(each, name, TransitionsConfig) for each in (parts, variant))
-        if new.shape != old.shape:
-            transitions.fit(train, new, _silent).add_to(variant, name)
-    if name == "rp3beta":
-        before, after = (settings_of(each, name, Rp3BetaConfig) for each in (parts, variant))
-        if after.held_back != before.held_back:
-            rp3beta.fit(matrix_of(train), after, _silent).add_to(variant, name)
-    return variant
+        return transitions.fit(train, settings_of(parts, name, TransitionsConfig), _silent)
+    return rp3beta.fit(matrix_of(train), settings_of(parts, name, Rp3BetaConfig), _silent)
 
 
 def scores(parts: Parts, name: str, held_out: Slice) -> Callable[[slice], Float32]:

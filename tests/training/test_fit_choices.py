@@ -12,7 +12,7 @@ from models.histories import HALF_LIVES
 from models.itemknn import ItemKnnConfig
 from models.transitions import SHAPES, TransitionsConfig
 from tests.models.worlds import SMALL, interactions
-from training.choices import left_open, looks_at_less, preferred
+from training.choices import left_open, looks_at_less, preferred, together
 from training.fit import fit_models
 from training.parts import FitConfig
 from training.progress import SilentProgress
@@ -75,7 +75,17 @@ def test_looking_at_less_must_be_clearly_better(qualities: list[float], place: i
 
 
 def test_what_looks_at_less() -> None:
-    first = {"last": 8, "last_decay": 0.85}
-    assert looks_at_less({"last": 8, "last_decay": 0.7}, first)
-    assert not looks_at_less({"last": 20, "last_decay": 0.95}, first)
-    assert looks_at_less({"half_life": 3.0}, {"half_life": 0.0}) and not looks_at_less({"beta": 0.1}, {"beta": 0.2})
+    assert looks_at_less({"half_life": 3.0}, {"half_life": 0.0})
+    assert looks_at_less({"half_life": 3.0}, {"half_life": 9.0})
+    assert not looks_at_less({"half_life": 0.0}, {"half_life": 3.0})
+    assert not looks_at_less({"last": 8, "last_decay": 0.7}, {"last": 8, "last_decay": 0.85})
+
+
+def test_what_is_learnt_is_tried_with_all_that_may_be_asked() -> None:
+    learnt, asked = [{"beta": 0.2}, {"beta": 0.4}], [{"half_life": 20.0}, {"half_life": 0.0}]
+    assert together(learnt, asked) == [
+        {"beta": 0.2, "half_life": 20.0},
+        {"beta": 0.2, "half_life": 0.0},
+        {"beta": 0.4, "half_life": 20.0},
+        {"beta": 0.4, "half_life": 0.0},
+    ]

@@ -11,7 +11,7 @@ from training.given import joined
 from training.preprocessing import Prepared
 from training.protocols import GIVEN, PROTOCOLS, Cut, as_sets, cut, cut_for_tuning
 from training.report import CleaningReport
-from training.splits import targets
+from training.splits import targets, temporal
 
 USERS, EVENTS, ITEMS = 50, 20, 200
 
@@ -160,3 +160,11 @@ def test_a_given_cut_of_other_users_is_refused() -> None:
 def test_a_given_cut_is_not_made_from_one_dataset() -> None:
     with pytest.raises(DatasetError, match="--held-out"):
         cut(people(), Cut(GIVEN))
+
+
+@pytest.mark.parametrize("protocol", ["random", "strong-generalisation"])
+def test_what_a_fit_holds_out_is_drawn_where_the_protocol_draws(protocol: str) -> None:
+    chosen_on = temporal(cut(people(), Cut(protocol, per_user=True)).train).test
+    places = chosen_on.items - 7 * chosen_on.users % 150  # in the order the user took them
+    assert 0.3 < places.mean() / EVENTS < 0.7
+    assert set(places.tolist()) == set(range(EVENTS))
