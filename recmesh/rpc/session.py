@@ -1,36 +1,32 @@
 """The protocol of one connection, without any I/O: bytes become events, intentions become bytes.
 
 Whoever owns the socket gives `receive` what it read, sends the data of every Reply, sends what the other methods
-return, and `pull`s what waits as its socket takes more. Here is what both ends share: HELLO, PING, GOAWAY, credit,
-messages in pieces. session_client opens calls, session_server answers them.
+return, and `pull`s what waits as its socket takes more. Here is what both ends share: HELLO, PING, GOAWAY; how messages
+are sent is in flow, how they are received in session_receiver. session_client opens calls, session_server answers them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
 from recmesh.rpc import frames
-from recmesh.rpc.events import Broken, Event, GoingAway, Greeted, MessageReceived, Ponged, Reply
+from recmesh.rpc.events import Broken, Event, GoingAway, Greeted, Ponged, Reply
 from recmesh.rpc.flow import Flow, Parcel
-from recmesh.rpc.frames import ACK, END_STREAM, MAX_META, MORE, Frame, FrameReader, Limits, ProtocolError, encode
-from recmesh.rpc.intake import Allowance, Intake
+from recmesh.rpc.frames import ACK, MAX_META, Frame, FrameReader, Limits, ProtocolError, encode
 from recmesh.rpc.memory import PROCESS, Pool
+from recmesh.rpc.session_receiver import Receiver
 from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
 VERSION = 1
-PARTIAL_MESSAGES = 8  # unfinished messages held for one peer, in whole ones: twice what a sender interleaves
-EMPTY_MESSAGES = 16_384  # waiting in one stream; they take no credit. A read of 256 KiB brings as many
 PING_SPACING = 5.0  # seconds; PINGs closer than this, with no call between, are strikes
 PING_STRIKES = 3
-OVERRUNS = 2  # the first ends its call: a race, maybe; the second ends the connection
 NEVER = float("-inf")
 
 M = TypeVar("M", bound=Message)
-Fault: TypeAlias = tuple[Status, str]  # why one call fails, while its connection goes on
 
 
 def parse(kind: type[M], meta: bytes) -> M:
@@ -40,14 +36,13 @@ def parse(kind: type[M], meta: bytes) -> M:
         raise ProtocolError(f"malformed metadata: no {kind.DESCRIPTOR.name}") from error
 
 
-class Session:
+class Session(Receiver):
     """One end of a connection."""
 
     def __init__(self, limits: Limits, node_id: str = "", build: str = "", pool: Pool = PROCESS) -> None:
+        super().__init__(limits, pool)
         self.peer: wire.Hello | None = None
         self.broken = False
-        self._limits = limits
-        self._most_whole = min(limits.max_message, limits.call_window)  # bytes of a message that may come in one frame
         self._own_hello = wire.Hello(
             version_min=VERSION,
             version_max=VERSION,
@@ -60,21 +55,12 @@ class Session:
             node_id=node_id,
             build=build,
         )
-        self._crc = False
-        self._pool = pool
-        self._pooled = 0  # bytes that this end counts there, of messages that it receives
-        self._frame = 0  # of them, those of a frame that is not complete
         self._flow = Flow(pool)
         self.waiting: Mapping[int, object] = self._flow.lanes
         self._peer_message = frames.DEFAULT_MAX_MESSAGE
         self._peer_calls = frames.DEFAULT_MAX_CALLS
         self._reader = FrameReader(limits.max_frame)
-        self._events: list[Event] = []
         self._now = 0.0
-        self._partial_bytes = 0
-        self._allowance = Allowance(limits.connection_window)
-        self._intakes: dict[int, Intake] = {}  # by id, streams that the peer sends
-        self._overruns = 0
         self._last_ping = NEVER
         self._strikes = 0
         self._on: dict[int, Callable[[int, int, bytes, bytes], None]] = {
@@ -242,100 +228,11 @@ class Session:
     def _credit_ahead(self, call_id: int, credit: int) -> None:
         """Keeps credit for a call whose message is not there yet; too late for any other call, it is of no use."""
 
-    def _reply(self, data: bytes) -> None:
-        if data:
-            self._events.append(Reply(data))
-
-    def _window(self, call_id: int, credit: int) -> bytes:
-        if not credit:
-            return b""
-        return encode(frames.WINDOW, call_id, payload=credit.to_bytes(4, "big"), crc=self._crc)
-
     def _data_came(self, size: int) -> None:
         """A frame of a call, with `size` bytes of payload; PINGs before it are forgotten."""
         self._strikes = 0
         self._last_ping = NEVER
         self._allowance.left -= size
-
-    def _done_with(self, size: int) -> None:
-        """Payload that takes no room here: handed on, or dropped."""
-        allowance = self._allowance
-        allowance.due += size
-        if allowance.due >= allowance.half:
-            self._events.append(Reply(self._window(0, allowance.earn(0))))
-
-    def _hold(self, size: int) -> None:
-        self._pooled += size
-        self._pool.held += size
-
-    def _hold_frame(self, size: int) -> None:
-        """What has come of a frame. A large one is too much where the process holds too much already."""
-        self._hold(size - self._frame)
-        self._frame = size
-        if size > frames.DEFAULT_MAX_FRAME and not self._pool.takes(0):
-            reason = f"more than {self._pool.most} bytes of messages wait in this process"
-            raise ProtocolError(reason, Status.RESOURCE_EXHAUSTED)
-
-    def _gather(self, call_id: int, intake: Intake, flags: int, payload: bytes) -> Fault | None:
-        """Adds a frame's payload to the message of its call; or says why the call cannot go on."""
-        size, more = len(payload), flags & MORE
-        intake.allowance.left -= size
-        fault = self._fault(intake, flags, size)
-        if fault is not None:
-            self._done_with(size)
-            return fault
-        intake.data += payload
-        self._partial_bytes += size
-        self._hold(size)
-        intake.started = intake.started or bool(size or more) or (intake.many and not flags & END_STREAM)
-        intake.whole = intake.started and not more
-        if more or not intake.many:  # else it gives credit when it was dealt with
-            intake.early += size
-            self._done_with(size)
-            credit = intake.allowance.earn(size)
-            if not flags & END_STREAM:
-                self._reply(self._window(call_id, credit))
-        if intake.whole and intake.many:
-            self._complete(call_id, intake)
-        return None
-
-    def _fault(self, intake: Intake, flags: int, size: int) -> Fault | None:
-        more, limit = flags & MORE, self._limits.max_message
-        if (size or more) and intake.whole and not intake.many:
-            return Status.INTERNAL, "more than one message where there may be one"
-        if more and flags & END_STREAM:
-            return Status.INTERNAL, "the stream ended inside a message"
-        if len(intake.data) + size > limit:
-            return Status.RESOURCE_EXHAUSTED, f"the message is over the limit of {limit} bytes"
-        if self._partial_bytes + size > PARTIAL_MESSAGES * limit:
-            return Status.RESOURCE_EXHAUSTED, f"more than {PARTIAL_MESSAGES * limit} bytes of unfinished messages"
-        if intake.empties >= EMPTY_MESSAGES and not (size or more or intake.data or flags & END_STREAM):
-            return Status.RESOURCE_EXHAUSTED, f"more than {EMPTY_MESSAGES} empty messages wait"
-        if not self._pool.takes(size):
-            return Status.RESOURCE_EXHAUSTED, f"more than {self._pool.most} bytes of messages wait in this process"
-        if size and (intake.allowance.left < 0 or self._allowance.left < 0):
-            return self._overrun()
-        return None
-
-    def _complete(self, call_id: int, intake: Intake) -> None:
-        """A message of a stream is there. What gave credit early counts again, until it is dealt with."""
-        self._partial_bytes -= len(intake.data)
-        intake.empties += not intake.data
-        self._events.append(MessageReceived(call_id, intake.take()))
-        intake.allowance.due -= intake.early
-        self._allowance.due -= intake.early
-        intake.early = 0
-
-    def _overrun(self) -> Fault:
-        self._overruns += 1
-        if self._overruns == OVERRUNS:
-            raise ProtocolError("more payload than there was credit for, again", Status.RESOURCE_EXHAUSTED)
-        return Status.RESOURCE_EXHAUSTED, "more payload than there was credit for"
-
-    def _forget(self, intake: Intake | None) -> None:
-        if intake is not None:
-            self._partial_bytes -= len(intake.data)
-            self._hold(-len(intake.data))
 
 
 def _of_connection(call_id: int) -> None:

@@ -9,7 +9,8 @@ from recmesh.rpc.flow import Parcel
 from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MAX_META, MORE, PREFACE, Limits, ProtocolError, encode
 from recmesh.rpc.intake import Intake
 from recmesh.rpc.memory import PROCESS, Pool
-from recmesh.rpc.session import Fault, Session, parse
+from recmesh.rpc.session import Session, parse
+from recmesh.rpc.session_receiver import Fault
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
 

@@ -20,8 +20,9 @@ from recmesh.rpc import RpcError, frames
 from recmesh.rpc.events import Broken, Event, MessageReceived, Reply
 from recmesh.rpc.frames import HEADER, PREFACE, Limits
 from recmesh.rpc.memory import PROCESS, Pool
-from recmesh.rpc.session import PARTIAL_MESSAGES, Session
+from recmesh.rpc.session import Session
 from recmesh.rpc.session_client import ClientSession
+from recmesh.rpc.session_receiver import PARTIAL_MESSAGES
 from recmesh.rpc.session_server import ServerSession
 from recmesh.rpc.sniff import UPGRADE_REQUIRED
 from recmesh.testing import frames_of

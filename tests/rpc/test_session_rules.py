@@ -10,8 +10,9 @@ from recmesh.rpc import Processed, RpcError, Status, frames
 from recmesh.rpc.events import Broken, CallReceived, Event, GoingAway, Ponged, Reply, StatusReceived
 from recmesh.rpc.frames import HEADER, MAX_CALL_ID, MORE, PREFACE, Limits, encode
 from recmesh.rpc.memory import Pool
-from recmesh.rpc.session import PARTIAL_MESSAGES, Session
+from recmesh.rpc.session import Session
 from recmesh.rpc.session_client import ClientSession
+from recmesh.rpc.session_receiver import PARTIAL_MESSAGES
 from recmesh.rpc.session_server import ServerSession
 from recmesh.testing import (
     call_frame,

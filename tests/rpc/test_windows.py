@@ -15,8 +15,9 @@ from recmesh.rpc.events import (
 )
 from recmesh.rpc.frames import DEFAULT_CALL_WINDOW, DEFAULT_CONNECTION_WINDOW, HEADER, MORE, Limits
 from recmesh.rpc.memory import Pool
-from recmesh.rpc.session import PARTIAL_MESSAGES, Session
+from recmesh.rpc.session import Session
 from recmesh.rpc.session_client import ClientSession
+from recmesh.rpc.session_receiver import PARTIAL_MESSAGES
 from recmesh.rpc.session_server import ServerSession
 from recmesh.testing import message_frame, status_frame
 from recmesh.wire.v1 import wire_pb2 as wire
