@@ -1,7 +1,7 @@
 """One connection under whichever loop owns it: what the end that calls and the end that answers share.
 
 The session turns bytes into events; here they meet time (handshake, keepalive, deadlines) and a transport to write to.
-connection_client and connection_server add the calls. Futures come from `txaio.tx` or `txaio.aio`, as the Loop says.
+connection_client and connection_answers add the calls. Futures come from `txaio.tx` or `txaio.aio`, as the Loop says.
 """
 
 from __future__ import annotations

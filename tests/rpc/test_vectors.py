@@ -84,8 +84,8 @@ def event_names() -> list[str]:
 
 SOURCES = Path(recmesh.rpc.__file__).parent
 SPEAKERS = (
-    *("frames", "flow", "session", "session_client", "session_server"),
-    *("call", "headers", "running", "connection", "connection_server"),
+    *("frames", "flow", "session", "session_client", "session_receiver", "session_server"),
+    *("call", "headers", "running", "connection", "connection_answers", "connection_server"),
 )
 GIVEN_BY = {"ProtocolError", "RpcError", "library_status", "unsent", "ended_here", "_refused", "_unsendable"}
 UNHEARD = {
