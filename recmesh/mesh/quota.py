@@ -35,7 +35,8 @@ class _Bucket:
 class Quota:
     """Refuses the calls of a principal that makes too many, and says when to come back. Is a Filter.
 
-    Callers without a certificate have no principal, and one quota together.
+    Callers without a certificate have no principal, and one quota together. What is CRITICAL_PLUS is let in and not
+    counted; who is not trusted can say that of nothing.
     """
 
     def __init__(
@@ -61,10 +62,11 @@ class Quota:
         return len(self._buckets)
 
     async def __call__(self, call: Call, service: Service) -> Message:
-        if not call.method.path.startswith(EXEMPT):
+        rank = criticality_of(call.context)
+        if rank is not Criticality.CRITICAL_PLUS and not call.method.path.startswith(EXEMPT):
             bucket = self._filled(call.context.principal)
             if bucket.tokens < 1.0:
-                self._on_refused("quota", criticality_of(call.context))
+                self._on_refused("quota", rank)
                 raise self._refused((1.0 - bucket.tokens) / self._rate)
             bucket.tokens -= 1.0
         return await service(call)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from recmesh.mesh.quota import RETRY_INFO
 from recmesh.rpc import Channel, RpcError, Status, blocking
 from recmesh.v1.common_pb2 import Event
 from recmesh.v1.recommender_pb2 import RecommendRequest, RecordFeedbackRequest, StatusRequest
@@ -86,6 +87,23 @@ def test_a_gateway_alone_serves_says_what_is_missing_and_stops(tmp_path: Path) -
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0 and "Traceback" not in log
+
+
+def test_a_gateway_holds_its_callers_to_their_quota(tmp_path: Path) -> None:
+    with gateway(tmp_path, f"quota_per_second = 0.01\n{CONFIGURATION}") as process:
+        assert process.stdout is not None
+        endpoint = blocking.Endpoint(json.loads(process.stdout.readline())["address"])
+        stub = RecommenderStub(Channel(endpoint))
+        with pytest.raises(RpcError, match="no bundle version is loaded"):
+            blocking.run(stub.recommend(RecommendRequest(user_id="u")))
+        with pytest.raises(RpcError, match=r"the quota is 0\.01 calls a second") as caught:
+            blocking.run(stub.recommend(RecommendRequest(user_id="u")))
+        for _ in range(3):  # whoever asks how the mesh is
+            assert not blocking.run(stub.status(StatusRequest())).serving
+        blocking.run(endpoint.close())
+    error = caught.value
+    assert error.status is Status.RESOURCE_EXHAUSTED and (error.pushback_ms or 0) > 90_000
+    assert [each.type_url for each in error.details] == [RETRY_INFO]
 
 
 def test_settings_that_cannot_be_used_end_the_process_with_one_line(tmp_path: Path) -> None:

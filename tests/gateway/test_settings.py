@@ -58,6 +58,11 @@ def test_endpoints_may_come_from_elsewhere_and_each_service_be_called_in_its_own
     assert retrieval == Policy(0.4, 0.5, attempts=2, hedging=False, ejection=EjectionPolicy(in_a_row=3))
 
 
+def test_a_gateway_keeps_its_own_least_whatever_else_is_said_of_admission(tmp_path: Path) -> None:
+    told = settings(tmp_path, LEAST + "[admission]\nmost = 100\n", RECMESH_ADMISSION_TOLERANCE="2")
+    assert (told.admission.least, told.admission.most, told.admission.tolerance) == (20, 100, 2.0)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -71,6 +76,7 @@ def test_endpoints_may_come_from_elsewhere_and_each_service_be_called_in_its_own
         ("ranking", "rankin", "did you mean 'ranking'"),
         ("[upstreams]", "candidates = 5\n[upstreams]", "did you mean 'candidates_per_source'"),
         ("[upstreams]", "candidates_per_source = 0\n[upstreams]", "candidates_per_source = 0 is outside 1 to 1000"),
+        ("[upstreams]", "quota_per_second = -1\n[upstreams]", "quota_per_second = -1 is outside 0 to"),
         ("[upstreams]", "fresh_share = 1.5\n[upstreams]", "fresh_share = 1.5 is outside 0 to 1"),
         ("[upstreams]", "usual_seconds = 0\n[upstreams]", "usual_seconds = 0 is outside 0.001 to 3600"),
         ("127.0.0.1:7300", "dns:ranking", "ranking: 'dns:ranking' is no source of endpoints; write dns:name:port"),

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recmesh.mesh.budget import Budget
+from recmesh.mesh.criticality import Criticality
 from recmesh.mesh.door import Bounds, door
 from recmesh.mesh.endpoints import Surroundings
 from recmesh.mesh.quota import LATER, RETRY_INFO, Quota, retry_info
@@ -110,6 +111,14 @@ def test_health_is_answered_throughout() -> None:
     edge.ask(many=5)
     served = stack(edge.quota, to=Script(HealthCheckResponse()))
     assert Outcome(served(Call(HEALTH_CHECK, HealthCheckRequest()))).result() == HealthCheckResponse()
+
+
+def test_what_matters_most_is_answered_throughout_and_takes_nothing_of_the_quota() -> None:
+    edge = Edge(3.0)
+    served = stack(edge.quota, to=Script(*[FOUND] * 9))
+    for _ in range(9):
+        Outcome(served(search(criticality=int(Criticality.CRITICAL_PLUS)))).result()
+    assert len(edge.ask("", 5)) == 2
 
 
 def test_principals_without_end_take_no_memory_without_end() -> None:
