@@ -28,13 +28,16 @@ class Lag:
     async def watch(self) -> None:
         """Never returns."""
         before = 0.0
-        while True:
-            self._due = self._clock.seconds() + INTERVAL
-            self._first_call = math.inf
-            await self._clock.sleep(INTERVAL)
-            late = max(0.0, self._clock.seconds() - self._due)
-            self.seconds = min(before, late)
-            before = late
+        try:
+            while True:
+                self._due = self._clock.seconds() + INTERVAL
+                self._first_call = math.inf
+                await self._clock.sleep(INTERVAL)
+                late = max(0.0, self._clock.seconds() - self._due)
+                self.seconds = min(before, late)
+                before = late
+        finally:
+            self._due = math.inf  # nobody measures any more
 
     def of_call(self) -> float:
         """How late a call is that is begun at this moment, at least.

@@ -59,11 +59,16 @@ def test_a_pause_before_the_first_call_makes_none_late() -> None:
     watching.cancel()
 
 
-def test_calls_are_not_late_where_nobody_measures() -> None:
+def test_calls_are_not_late_where_nobody_measures_or_nobody_does_any_more() -> None:
     clock = Busy()
     lag = Lag(clock)
     lag.of_call()
     clock.spent = 10.0
+    assert lag.of_call() == 0.0
+    watching = begin(lag.watch())
+    watching.cancel()
+    lag.of_call()
+    clock.spent = 20.0
     assert lag.of_call() == 0.0
 
 
