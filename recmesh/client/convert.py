@@ -99,6 +99,38 @@ def history_items(given: str | Iterable[str | tuple[str, float]]) -> list[pb.His
     return [_history_item(place, each) for place, each in enumerate([given] if isinstance(given, str) else given)]
 
 
+def recommend_request(
+    user_id: str,
+    tenant: str,
+    *,
+    count: int,
+    filter: str,  # noqa: A002  the name of the field
+    exclude: str | Iterable[str],
+    exclude_seen: bool,
+    query: str,
+    diversity: float,
+    explain: bool,
+    history: str | Iterable[str | tuple[str, float]] = (),
+    offset: int = 0,
+    bundle_version: str = "",
+) -> pb.RecommendRequest:
+    return message(
+        pb.RecommendRequest,
+        user_id=user_id,
+        history=history_items(history),
+        count=number("count", count),
+        offset=number("offset", offset),
+        filter=filter,
+        exclude_item_ids=several("exclude", str, exclude),
+        exclude_seen=exclude_seen,
+        query_text=query,
+        diversity=diversity,
+        explain=explain,
+        bundle_version=bundle_version,
+        tenant=tenant,
+    )
+
+
 def _history_item(place: int, each: str | tuple[str, float]) -> pb.HistoryItem:
     try:
         item_id, weight = (each, None) if isinstance(each, str) else each

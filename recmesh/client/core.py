@@ -77,20 +77,19 @@ class Client:
         text. `diversity`: 0 orders by score alone, 1 makes the items as different as it can.
         """
         with convert.request("recommend"):
-            request = convert.message(
-                pb.RecommendRequest,
-                user_id=user_id,
-                history=convert.history_items(history),
-                count=convert.number("count", count),
-                offset=convert.number("offset", offset),
+            request = convert.recommend_request(
+                user_id,
+                self._tenant,
+                history=history,
+                count=count,
+                offset=offset,
                 filter=filter,
-                exclude_item_ids=convert.several("exclude", str, exclude),
+                exclude=exclude,
                 exclude_seen=exclude_seen,
-                query_text=query,
+                query=query,
                 diversity=diversity,
                 explain=explain,
                 bundle_version=bundle_version,
-                tenant=self._tenant,
             )
         return convert.recommendations(await self._stub.recommend(request, self._context(timeout)))
 
@@ -111,17 +110,16 @@ class Client:
         A gateway that goes away is no end: after a pause another is asked, and what it answers comes if it is news.
         """
         with convert.request("watch"):
-            request = convert.message(
-                pb.RecommendRequest,
-                user_id=user_id,
-                count=convert.number("count", count),
+            request = convert.recommend_request(
+                user_id,
+                self._tenant,
+                count=count,
                 filter=filter,
-                exclude_item_ids=convert.several("exclude", str, exclude),
+                exclude=exclude,
                 exclude_seen=exclude_seen,
-                query_text=query,
+                query=query,
                 diversity=diversity,
                 explain=explain,
-                tenant=self._tenant,
             )
         shown: list[str] | None = None
         while True:
