@@ -48,12 +48,12 @@ class Rows:
 
     def gather(self, rows: Int32) -> tuple[Int32, Int32, Float32]:
         """Every element of the given rows, in their order: (place in `rows`, column, value)."""
-        starts, ends = self.starts[rows], self.starts[rows.astype(np.int64) + 1]
-        places = np.repeat(np.arange(len(rows), dtype=np.int32), ends - starts)
-        # Whole rows are copied, which is several times as fast as to index their elements one by one.
-        parts = [slice(start, end) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)] or [slice(0)]
-        columns = np.concatenate([self.columns[part] for part in parts])
-        return places, columns, np.concatenate([self.values[part] for part in parts])
+        starts = self.starts.take(rows)
+        sizes = self.starts.take(rows.astype(np.int64) + 1) - starts
+        places = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
+        elements = np.repeat(starts + sizes - np.cumsum(sizes), sizes)
+        elements += np.arange(len(elements))
+        return places, self.columns.take(elements), self.values.take(elements)
 
 
 def matrix(rows: NDArray[Any], columns: NDArray[Any], values: Float32, shape: tuple[int, int]) -> Matrix:
