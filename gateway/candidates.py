@@ -28,6 +28,15 @@ class Candidates:
     is_new: bytes  # one byte each
     shards_total: int
     shards_answered: int
+    titles: Sequence[Sequence[str]] = ()  # of the items, shard by shard; empty: not told
+
+    def title(self, place: int) -> str:
+        """Of few items: most are never shown."""
+        for titles in self.titles:
+            if place < len(titles):
+                return titles[place]
+            place -= len(titles)
+        raise IndexError(place)
 
     def of(self, source: str) -> Candidates:
         """The same with the opinions of one source alone."""
@@ -92,7 +101,12 @@ def _join(answers: Sequence[SearchResponse], total: int) -> Candidates:
         is_new=_column((answer.is_new for answer in answers), amounts, b"\0"),
         shards_total=total,
         shards_answered=len(answers),
+        titles=[answer.titles for answer in answers] if all(map(_titled, answers)) else (),
     )
+
+
+def _titled(answer: SearchResponse) -> bool:
+    return len(answer.titles) == len(answer.item_ids)
 
 
 def _column(parts: Iterable[bytes], amounts: Iterable[int], filler: bytes) -> bytes:

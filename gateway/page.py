@@ -113,10 +113,7 @@ class _Page:
             self._explaining.draft(place, spoke, bool(is_new[place])) if self._wanted.explain else []
             for place, spoke in zip(page, sources, strict=True)
         ]
-        named = [draft.item_id for each in drafts for draft in each if draft.item_id]
-        records = await items.fetch(self._run, [*(ids[place] for place in page), *named])
-        titles = {item_id: record.item.title for item_id, record in records.items()}
-        topics = {item_id: topics_of(record.item) for item_id, record in records.items()}
+        titles, topics = await self._told(page, [draft.item_id for each in drafts for draft in each if draft.item_id])
 
         def shared(one: str, other: str) -> str:
             return next((topic for topic in topics.get(one, ()) if topic in topics.get(other, ())), "")
@@ -131,6 +128,17 @@ class _Page:
             )
             for place, score, spoke, why in zip(page, scores[self._wanted.offset :], sources, drafts, strict=True)
         ]
+
+    async def _told(
+        self, page: Sequence[int], named: Sequence[str]
+    ) -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+        """Titles and topics by id. Titles that came with the candidates are enough where no reason is asked for."""
+        ids = self._candidates.item_ids
+        if self._candidates.titles and not self._wanted.explain:
+            return {ids[place]: self._candidates.title(place) for place in page}, {}
+        records = await items.fetch(self._run, [*(ids[place] for place in page), *named])
+        titles = {item_id: record.item.title for item_id, record in records.items()}
+        return titles, {item_id: topics_of(record.item) for item_id, record in records.items()}
 
     def _scores_of(self, places: Sequence[int]) -> list[float]:
         """What ranking gave. An item it left out has the score of the one it is put behind."""

@@ -107,4 +107,5 @@ def _search(
         exclude_item_ids=request.exclude_item_ids,
         filter=request.filter,
         explain=wanted.explain,
+        titles=not wanted.explain,
     )

@@ -47,6 +47,7 @@ class Query:
     exclude: Collection[str] = ()
     filter: str = ""
     explain: bool = False
+    titles: bool = False  # are wanted beside the ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Candidates:
     scores: Mapping[str, Float32]  # of the sources that had a query; NaN: no opinion
     because: Mapping[str, Int32]  # where explanations were asked for: the history's entry that spoke most, -1: none
     is_new: NDArray[np.bool_]
+    titles: Sequence[str] = ()  # where they were asked for
 
 
 class ItemShard:
@@ -125,6 +127,7 @@ class ItemShard:
             {name: opinion.scores(slots) for name, opinion in opinions.items()},
             {name: entries for name, entries in reasons.items() if entries is not None},
             self._catalogue.columns[slots] < 0,
+            [self._catalogue.infos[slot].title for slot in slots.tolist()] if query.titles else (),
         )
 
     def _opinions(self, query: Query) -> dict[str, Opinion]:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from recmesh.v1 import common_pb2 as recmesh_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1arecmesh/v1/retrieval.proto\x12\nrecmesh.v1\x1a\x17recmesh/v1/common.proto\"\xfb\x01\n\rSearchRequest\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12\x0f\n\x07\x66\x61\x63tors\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\x12$\n\x07history\x18\x06 \x01(\x0b\x32\x13.recmesh.v1.History\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x18\n\x10\x65xclude_item_ids\x18\x08 \x03(\t\x12\x0e\n\x06\x66ilter\x18\t \x01(\t\x12\x0f\n\x07\x65xplain\x18\n \x01(\x08\x12\x10\n\x08sequence\x18\x0b \x01(\x0c\x12\x0f\n\x07surface\x18\x0c \x01(\t\"\x84\x01\n\x0eSearchResponse\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12)\n\x07sources\x18\x04 \x03(\x0b\x32\x18.recmesh.v1.SourceScores\x12\x0e\n\x06is_new\x18\x05 \x01(\x0c\"\x92\x01\n\nItemRecord\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.recmesh.v1.Item\x12\x0f\n\x07\x66\x61\x63tors\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\x12\x0e\n\x06is_new\x18\x04 \x01(\x08\x12\x0f\n\x07\x64\x65leted\x18\x05 \x01(\x08\x12\x0f\n\x07\x63hanged\x18\x06 \x01(\x01\x12\x10\n\x08sequence\x18\x07 \x01(\x04\"W\n\x14PutShardItemsRequest\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\'\n\x07records\x18\x02 \x03(\x0b\x32\x16.recmesh.v1.ItemRecord\"\'\n\x15PutShardItemsResponse\x12\x0e\n\x06stored\x18\x01 \x01(\r\"<\n\x17\x44\x65leteShardItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x01\"+\n\x18\x44\x65leteShardItemsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\"\xa2\x01\n\x0fGetItemsRequest\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x14\n\x0cinclude_text\x18\x03 \x01(\x08\x12\x17\n\x0finclude_vectors\x18\x04 \x01(\x08\x12\x0f\n\x07\x63hanges\x18\x05 \x01(\x08\x12\x16\n\x0e\x61\x66ter_sequence\x18\x06 \x01(\x04\x12\r\n\x05limit\x18\x07 \x01(\r\"S\n\x10GetItemsResponse\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\'\n\x07records\x18\x02 \x03(\x0b\x32\x16.recmesh.v1.ItemRecord2\xd2\x02\n\tRetrieval\x12\x44\n\x06Search\x12\x19.recmesh.v1.SearchRequest\x1a\x1a.recmesh.v1.SearchResponse\"\x03\x90\x02\x01\x12T\n\x08PutItems\x12 .recmesh.v1.PutShardItemsRequest\x1a!.recmesh.v1.PutShardItemsResponse\"\x03\x90\x02\x02\x12]\n\x0b\x44\x65leteItems\x12#.recmesh.v1.DeleteShardItemsRequest\x1a$.recmesh.v1.DeleteShardItemsResponse\"\x03\x90\x02\x02\x12J\n\x08GetItems\x12\x1b.recmesh.v1.GetItemsRequest\x1a\x1c.recmesh.v1.GetItemsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1arecmesh/v1/retrieval.proto\x12\nrecmesh.v1\x1a\x17recmesh/v1/common.proto\"\x8b\x02\n\rSearchRequest\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12\x0f\n\x07\x66\x61\x63tors\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\x12$\n\x07history\x18\x06 \x01(\x0b\x32\x13.recmesh.v1.History\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x18\n\x10\x65xclude_item_ids\x18\x08 \x03(\t\x12\x0e\n\x06\x66ilter\x18\t \x01(\t\x12\x0f\n\x07\x65xplain\x18\n \x01(\x08\x12\x10\n\x08sequence\x18\x0b \x01(\x0c\x12\x0f\n\x07surface\x18\x0c \x01(\t\x12\x0e\n\x06titles\x18\r \x01(\x08\"\x94\x01\n\x0eSearchResponse\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12)\n\x07sources\x18\x04 \x03(\x0b\x32\x18.recmesh.v1.SourceScores\x12\x0e\n\x06is_new\x18\x05 \x01(\x0c\x12\x0e\n\x06titles\x18\x06 \x03(\t\"\x92\x01\n\nItemRecord\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.recmesh.v1.Item\x12\x0f\n\x07\x66\x61\x63tors\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\x12\x0e\n\x06is_new\x18\x04 \x01(\x08\x12\x0f\n\x07\x64\x65leted\x18\x05 \x01(\x08\x12\x0f\n\x07\x63hanged\x18\x06 \x01(\x01\x12\x10\n\x08sequence\x18\x07 \x01(\x04\"W\n\x14PutShardItemsRequest\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\'\n\x07records\x18\x02 \x03(\x0b\x32\x16.recmesh.v1.ItemRecord\"\'\n\x15PutShardItemsResponse\x12\x0e\n\x06stored\x18\x01 \x01(\r\"<\n\x17\x44\x65leteShardItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x01\"+\n\x18\x44\x65leteShardItemsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\"\xa2\x01\n\x0fGetItemsRequest\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x14\n\x0cinclude_text\x18\x03 \x01(\x08\x12\x17\n\x0finclude_vectors\x18\x04 \x01(\x08\x12\x0f\n\x07\x63hanges\x18\x05 \x01(\x08\x12\x16\n\x0e\x61\x66ter_sequence\x18\x06 \x01(\x04\x12\r\n\x05limit\x18\x07 \x01(\r\"S\n\x10GetItemsResponse\x12\x16\n\x0e\x62undle_version\x18\x01 \x01(\t\x12\'\n\x07records\x18\x02 \x03(\x0b\x32\x16.recmesh.v1.ItemRecord2\xd2\x02\n\tRetrieval\x12\x44\n\x06Search\x12\x19.recmesh.v1.SearchRequest\x1a\x1a.recmesh.v1.SearchResponse\"\x03\x90\x02\x01\x12T\n\x08PutItems\x12 .recmesh.v1.PutShardItemsRequest\x1a!.recmesh.v1.PutShardItemsResponse\"\x03\x90\x02\x02\x12]\n\x0b\x44\x65leteItems\x12#.recmesh.v1.DeleteShardItemsRequest\x1a$.recmesh.v1.DeleteShardItemsResponse\"\x03\x90\x02\x02\x12J\n\x08GetItems\x12\x1b.recmesh.v1.GetItemsRequest\x1a\x1c.recmesh.v1.GetItemsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,23 +41,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETRIEVAL'].methods_by_name['GetItems']._loaded_options = None
   _globals['_RETRIEVAL'].methods_by_name['GetItems']._serialized_options = b'\220\002\001'
   _globals['_SEARCHREQUEST']._serialized_start=68
-  _globals['_SEARCHREQUEST']._serialized_end=319
-  _globals['_SEARCHRESPONSE']._serialized_start=322
-  _globals['_SEARCHRESPONSE']._serialized_end=454
-  _globals['_ITEMRECORD']._serialized_start=457
-  _globals['_ITEMRECORD']._serialized_end=603
-  _globals['_PUTSHARDITEMSREQUEST']._serialized_start=605
-  _globals['_PUTSHARDITEMSREQUEST']._serialized_end=692
-  _globals['_PUTSHARDITEMSRESPONSE']._serialized_start=694
-  _globals['_PUTSHARDITEMSRESPONSE']._serialized_end=733
-  _globals['_DELETESHARDITEMSREQUEST']._serialized_start=735
-  _globals['_DELETESHARDITEMSREQUEST']._serialized_end=795
-  _globals['_DELETESHARDITEMSRESPONSE']._serialized_start=797
-  _globals['_DELETESHARDITEMSRESPONSE']._serialized_end=840
-  _globals['_GETITEMSREQUEST']._serialized_start=843
-  _globals['_GETITEMSREQUEST']._serialized_end=1005
-  _globals['_GETITEMSRESPONSE']._serialized_start=1007
-  _globals['_GETITEMSRESPONSE']._serialized_end=1090
-  _globals['_RETRIEVAL']._serialized_start=1093
-  _globals['_RETRIEVAL']._serialized_end=1431
+  _globals['_SEARCHREQUEST']._serialized_end=335
+  _globals['_SEARCHRESPONSE']._serialized_start=338
+  _globals['_SEARCHRESPONSE']._serialized_end=486
+  _globals['_ITEMRECORD']._serialized_start=489
+  _globals['_ITEMRECORD']._serialized_end=635
+  _globals['_PUTSHARDITEMSREQUEST']._serialized_start=637
+  _globals['_PUTSHARDITEMSREQUEST']._serialized_end=724
+  _globals['_PUTSHARDITEMSRESPONSE']._serialized_start=726
+  _globals['_PUTSHARDITEMSRESPONSE']._serialized_end=765
+  _globals['_DELETESHARDITEMSREQUEST']._serialized_start=767
+  _globals['_DELETESHARDITEMSREQUEST']._serialized_end=827
+  _globals['_DELETESHARDITEMSRESPONSE']._serialized_start=829
+  _globals['_DELETESHARDITEMSRESPONSE']._serialized_end=872
+  _globals['_GETITEMSREQUEST']._serialized_start=875
+  _globals['_GETITEMSREQUEST']._serialized_end=1037
+  _globals['_GETITEMSRESPONSE']._serialized_start=1039
+  _globals['_GETITEMSRESPONSE']._serialized_end=1122
+  _globals['_RETRIEVAL']._serialized_start=1125
+  _globals['_RETRIEVAL']._serialized_end=1463
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SearchRequest(_message.Message):
-    __slots__ = ("bundle_version", "sources", "count", "factors", "content", "history", "text", "exclude_item_ids", "filter", "explain", "sequence", "surface")
+    __slots__ = ("bundle_version", "sources", "count", "factors", "content", "history", "text", "exclude_item_ids", "filter", "explain", "sequence", "surface", "titles")
     BUNDLE_VERSION_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class SearchRequest(_message.Message):
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
+    TITLES_FIELD_NUMBER: _ClassVar[int]
     bundle_version: str
     sources: _containers.RepeatedScalarFieldContainer[str]
     count: int
@@ -32,21 +33,24 @@ class SearchRequest(_message.Message):
     explain: bool
     sequence: bytes
     surface: str
-    def __init__(self, bundle_version: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., factors: _Optional[bytes] = ..., content: _Optional[bytes] = ..., history: _Optional[_Union[_common_pb2.History, _Mapping]] = ..., text: _Optional[str] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[str] = ..., explain: bool = ..., sequence: _Optional[bytes] = ..., surface: _Optional[str] = ...) -> None: ...
+    titles: bool
+    def __init__(self, bundle_version: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., factors: _Optional[bytes] = ..., content: _Optional[bytes] = ..., history: _Optional[_Union[_common_pb2.History, _Mapping]] = ..., text: _Optional[str] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[str] = ..., explain: bool = ..., sequence: _Optional[bytes] = ..., surface: _Optional[str] = ..., titles: bool = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("bundle_version", "shard", "item_ids", "sources", "is_new")
+    __slots__ = ("bundle_version", "shard", "item_ids", "sources", "is_new", "titles")
     BUNDLE_VERSION_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     IS_NEW_FIELD_NUMBER: _ClassVar[int]
+    TITLES_FIELD_NUMBER: _ClassVar[int]
     bundle_version: str
     shard: int
     item_ids: _containers.RepeatedScalarFieldContainer[str]
     sources: _containers.RepeatedCompositeFieldContainer[_common_pb2.SourceScores]
     is_new: bytes
-    def __init__(self, bundle_version: _Optional[str] = ..., shard: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., sources: _Optional[_Iterable[_Union[_common_pb2.SourceScores, _Mapping]]] = ..., is_new: _Optional[bytes] = ...) -> None: ...
+    titles: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, bundle_version: _Optional[str] = ..., shard: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., sources: _Optional[_Iterable[_Union[_common_pb2.SourceScores, _Mapping]]] = ..., is_new: _Optional[bytes] = ..., titles: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ItemRecord(_message.Message):
     __slots__ = ("item", "factors", "content", "is_new", "deleted", "changed", "sequence")

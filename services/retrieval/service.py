@@ -40,6 +40,7 @@ MOST_ITEMS: Final = 1_000  # ids, records or changes of one call
 LONGEST_QUERY: Final = 4_096  # bytes; the gateway's contract
 LONGEST_FILTER: Final = 16_384  # bytes: what the characters a filter may have can take
 ANSWER_BYTES: Final = 3 << 20  # of records in one answer; a whole message may have a megabyte more
+MOST_TITLES: Final = 1 << 18  # characters of one answer: a quarter of a message at most
 MOST_AHEAD: Final = 300.0  # seconds: a change from further ahead would keep honest ones out for as long
 
 
@@ -151,6 +152,7 @@ def _query(request: pb.SearchRequest, replica: Replica) -> Query:
         exclude=exclude,
         filter=request.filter,
         explain=request.explain,
+        titles=request.titles,
     )
 
 
@@ -168,6 +170,7 @@ def _answer(found: Candidates, version: str, shard: int) -> pb.SearchResponse:
             for source, scores in found.scores.items()
         ],
         is_new=packed(found.is_new, np.dtype(np.uint8)),
+        titles=found.titles if sum(map(len, found.titles)) <= MOST_TITLES else (),
     )
 
 

@@ -205,6 +205,8 @@ class FakeRetrieval(RetrievalBase):
         self.searches: list[retrieval_pb2.SearchRequest] = []
         self.puts: list[retrieval_pb2.PutShardItemsRequest] = []
         self.deletions: list[retrieval_pb2.DeleteShardItemsRequest] = []
+        self.fetches: list[retrieval_pb2.GetItemsRequest] = []
+        self.tells_titles = True  # with the candidates
 
     async def search(self, request: retrieval_pb2.SearchRequest, context: Context) -> retrieval_pb2.SearchResponse:
         self.searches.append(request)
@@ -225,6 +227,7 @@ class FakeRetrieval(RetrievalBase):
                 for source, scores in opinions.items()
             ],
             is_new=bytes(self.films[each].is_new for each in ids),
+            titles=[self.films[each].title for each in ids] if request.titles and self.tells_titles else (),
         )
 
     def _opinions(self, request: retrieval_pb2.SearchRequest) -> dict[str, dict[str, float]]:
@@ -276,6 +279,7 @@ class FakeRetrieval(RetrievalBase):
     async def get_items(
         self, request: retrieval_pb2.GetItemsRequest, context: Context
     ) -> retrieval_pb2.GetItemsResponse:
+        self.fetches.append(request)
         if len(request.item_ids) > 1_000:
             raise RpcError(Status.INVALID_ARGUMENT, f"item_ids: {len(request.item_ids)}")
         films = [self.films[each] for each in request.item_ids if each in self.films]

@@ -183,7 +183,7 @@ def test_titles_that_cannot_be_had_are_left_empty() -> None:
         raise DOWN
 
     mesh.wires["0-0"].handlers.add(RETRIEVAL_GET_ITEMS, lost)
-    answer = mesh.answer(mesh.ask.recommend(RecommendRequest(user_id="nobody")))
+    answer = mesh.answer(mesh.ask.recommend(RecommendRequest(user_id="nobody", explain=True)))
     assert len(answer.items) == 10 and answer.degraded == ["retrieval"]
     assert {bool(item.title) for item in answer.items} == {True, False}
 

@@ -83,6 +83,15 @@ def test_one_version_answers_through_all_stages() -> None:
     assert {request.bundle_version for request in asked} == {"v1"}  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_titles_come_with_the_candidates_or_are_fetched(told: bool) -> None:
+    mesh = mesh_of_ripley()
+    mesh.retrieval["1-0"].tells_titles = told
+    answer = mesh.answer(mesh.ask.recommend(ask()))
+    assert {item.id: item.title for item in answer.items} == {film.id: film.title for film in FILMS[1:]}
+    assert any(replica.fetches for replica in mesh.retrieval.values()) != told
+
+
 @pytest.mark.parametrize(("count", "shards"), [(1, 1), (10, 2), (200, 2), (200, 3), (200, 50), (1_000, 8)])
 def test_shards_are_asked_for_enough_that_the_best_of_all_are_among_it(count: int, shards: int) -> None:
     asked = of_each(count, shards)

@@ -75,6 +75,14 @@ def test_on_a_surface_only_its_proposers_propose_and_the_others_have_an_opinion(
     assert shard().search(alone).item_ids and not shard().search(replace(alone, surface="recommend")).item_ids
 
 
+def test_titles_stand_beside_the_ids_where_they_are_wanted() -> None:
+    one, asked = shard(), user("0", "2")
+    one.put([record(NEW)])
+    found = one.search(replace(asked, titles=True))
+    assert found.titles == [each.info.title for each in one.get(found.item_ids)] and NEW.title in found.titles
+    assert not one.search(asked).titles
+
+
 def test_a_count_beyond_the_catalogue_gives_everything_there_is() -> None:
     assert len(shard().search(Query(count=10**6)).item_ids) == 12
 

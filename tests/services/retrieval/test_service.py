@@ -64,6 +64,15 @@ def test_explanations_name_the_entry_of_the_history(replica: Replica) -> None:
     assert set(np.frombuffer(found.because, "<i4").tolist()) == {0}
 
 
+def test_titles_come_along_unless_they_would_fill_a_message(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"factors": unit(FACTORS), "sources": ["ials"], "count": 5}
+    told = replica.search(**asked, titles=True)
+    assert list(told.titles) == [replica.get(item_id)[0].item.title for item_id in told.item_ids] and any(told.titles)
+    assert not replica.search(**asked).titles
+    monkeypatch.setattr("services.retrieval.service.MOST_TITLES", 20)
+    assert not replica.search(**asked, titles=True).titles
+
+
 def test_two_shards_find_what_one_finds(make: Make) -> None:
     whole = column(make().search(factors=unit(FACTORS), sources=["ials"], count=30), "ials")
     halves = [make(f"half{shard}", shard=shard, shards=2) for shard in range(2)]
