@@ -134,7 +134,8 @@ class Table:
         """The quality of each source alone among the candidates, and of the blend."""
         if not len(self.scores):
             return {}
-        alone = {name: self.ndcg(row) for name, row in zip(self.sources, np.eye(len(self.sources)), strict=True)}
+        told = zip(self.sources, np.eye(len(self.sources)), self.spoke(), strict=True)
+        alone = {name: self.ndcg(row) if spoke else 0.0 for name, row, spoke in told}
         blend = self.ndcg(np.array([weights.get(name, 0.0) for name in self.sources]))
         return {name: round(value, 4) for name, value in {**alone, "blend": blend}.items()}
 
@@ -158,12 +159,17 @@ def fit_surface(table: Table, least_popularity: float) -> Weights:
     weights = table.spoke().astype(np.float64) if len(table.scores) else np.ones(len(table.sources))
     told = table.answerable()
     if weights.any() and len(told.scores):
+        known: dict[bytes, float] = {}  # finer steps come back to where coarser ones were
 
         def quality(tried: Float64) -> float:
-            return told.ndcg(tried, FITTED)
+            place = tried.tobytes()
+            if place not in known:
+                known[place] = told.ndcg(tried, FITTED)
+            return known[place]
 
-        few = climb(quality, added_up(quality, np.flatnonzero(weights), len(weights)))
-        weights = max(climb(quality, weights), few, key=quality)  # of equal ones all sources: more is heard
+        places = np.flatnonzero(weights)
+        few = climb(quality, added_up(quality, places, len(weights)), places)
+        weights = max(climb(quality, weights, places), few, key=quality)  # of equal ones all sources: more is heard
     weights /= weights.sum() or 1.0
     place = table.sources.index("popularity")
     weights[place] = max(weights[place], least_popularity)
@@ -188,18 +194,18 @@ def added_up(quality: Callable[[Float64], float], places: Int64, width: int) -> 
         weights = weights / weights.sum()
 
 
-def climb(quality: Callable[[Float64], float], start: Float64) -> Float64:
+def climb(quality: Callable[[Float64], float], start: Float64, places: Int64) -> Float64:
     """One weight after the other to where the quality is best, in finer and finer steps, until nothing gains.
 
-    Quality is a step function of the weights, so there is no gradient to follow; with a handful of weights this takes
-    some hundred looks.
+    Only those at `places` move. Quality is a step function of the weights, so there is no gradient to follow; with a
+    handful of weights this takes some hundred looks.
     """
     weights, best = start.copy(), quality(start)
     for factors in ((0.0, 0.25, 0.5, 2.0, 4.0), (0.5, 0.7, 1.4, 2.0), (0.8, 0.9, 1.1, 1.25)):
         gained = True
         while gained:
             gained = False
-            for place in range(len(weights)):
+            for place in places.tolist():
                 for factor in factors:
                     tried = weights.copy()
                     # One that counts nothing gets a chance at an eighth of the largest.

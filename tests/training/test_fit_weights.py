@@ -97,7 +97,7 @@ def test_questions_without_candidates_cost_nothing() -> None:
 
 def test_climbing_finds_the_top_of_a_hill() -> None:
     top = np.array([0.3, 0.0, 2.0])
-    found = climb(lambda weights: -float(np.abs(weights - top).sum()), np.ones(3))
+    found = climb(lambda weights: -float(np.abs(weights - top).sum()), np.ones(3), np.arange(3))
     np.testing.assert_allclose(found, top, rtol=0.15, atol=1e-6)
 
 
@@ -126,7 +126,7 @@ def test_a_dropped_weight_can_come_back() -> None:
         first, second = float(weights[0]), float(weights[1])
         return -first - (second if first > 0.1 else abs(second - 0.2))
 
-    assert climb(quality, np.ones(2))[1] == pytest.approx(0.2, rel=0.3)
+    assert climb(quality, np.ones(2), np.arange(2))[1] == pytest.approx(0.2, rel=0.3)
 
 
 def test_every_surface_weighs_popularity() -> None:
