@@ -31,7 +31,7 @@ class Policy:
     """How an upstream service is called."""
 
     seconds: float = 1.0  # for the whole call
-    attempt_seconds: float = 0.5  # for one attempt at most, so that another fits in when an endpoint hangs
+    attempt_seconds: float = 0.5  # for one attempt where another could follow elsewhere: an endpoint may hang
     attempt: Filter | None = None  # bounds an attempt instead of that
     attempts: int = 3  # the first, one elsewhere, and one after a pause
     hedging: bool = True

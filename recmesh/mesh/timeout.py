@@ -32,10 +32,11 @@ class Deadline:
 
 
 class Attempt:
-    """Gives one of several attempts its deadline: `seconds` from its beginning, or sooner, so that time is left for
-    another where there is an endpoint `elsewhere`.
+    """Gives one of several attempts its deadline, so that time is left for another where there is an endpoint
+    `elsewhere`: `seconds` from its beginning, and half of the time left at most.
 
-    Without that, a call with little time would spend all of it on an endpoint that hangs.
+    Without that, a call with little time would spend all of it on an endpoint that hangs. Where there is nobody else
+    to ask, an attempt has all the time: to give up one that is late, and to ask the same again, would be later still.
     """
 
     def __init__(self, clock: Clock, seconds: float, attempts: int, elsewhere: Callable[[Call], bool]) -> None:
@@ -45,16 +46,14 @@ class Attempt:
         self._elsewhere = elsewhere
 
     def __call__(self, call: Call, service: Service) -> Awaitable[Message]:
-        now = self._now()
-        by, context = now + self._seconds, call.context
-        if context.deadline is not None:
-            share = now + SHARE * (context.deadline - now)
-            if share < by and self._may_be_repeated(call) and self._elsewhere(call):
-                by = share
+        now, deadline = self._now(), call.context.deadline
+        by = now + self._seconds
+        if deadline is not None:
+            by = min(by, now + SHARE * (deadline - now)) if self._another_may_follow(call) else deadline
         return _by(by, now, call, service)
 
-    def _may_be_repeated(self, call: Call) -> bool:
-        return call.method.idempotent and call.context.attempt + 1 < self._attempts
+    def _another_may_follow(self, call: Call) -> bool:
+        return call.method.idempotent and call.context.attempt + 1 < self._attempts and self._elsewhere(call)
 
 
 def _by(deadline: float, now: float, call: Call, service: Service) -> Awaitable[Message]:

@@ -86,6 +86,7 @@ def test_a_deadline_is_set_and_left_to_the_connection(given: float | None, seen:
         (10.4, 1, True, 10.2),
         (10.4, 2, True, 10.4),  # the last
         (10.4, 0, False, 10.4),
+        (12.0, 0, False, 12.0),
     ],
 )
 def test_an_attempt_leaves_half_of_the_time_where_another_could_follow(
@@ -101,8 +102,8 @@ def test_an_attempt_leaves_half_of_the_time_where_another_could_follow(
 def test_an_attempt_that_is_never_repeated_has_all_the_time() -> None:
     service = Script(FOUND)
     bound = Attempt(tx.Clock(Clock()), 0.5, 3, lambda call: True)
-    Outcome(stack(bound, to=service)(Call(UNSAFE, SearchRequest(), Context(0.4)))).result()
-    assert service.calls[0].context.deadline == 0.4
+    Outcome(stack(bound, to=service)(Call(UNSAFE, SearchRequest(), Context(0.8)))).result()
+    assert service.calls[0].context.deadline == 0.8
 
 
 @pytest.mark.parametrize("given", [None, 99.0])
