@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -43,6 +44,19 @@ def _newest(models: Path) -> Path:
 def mesh(kept_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosMesh]:
     with chaos_mesh(kept_bundle, tmp_path_factory.mktemp("mesh"), base_port()) as whole:
         yield whole
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each fault every call has ended at both of its ends, and no process has met an error of its own."""
+    if not request.node.get_closest_marker("chaos"):
+        yield
+        return
+    wired = "wires" in request.fixturenames
+    whole: ChaosMesh = request.getfixturevalue("wires").mesh if wired else request.getfixturevalue("mesh")
+    yield
+    asyncio.run(whole.at_rest())
+    assert "flipped" in request.node.name or whole.errors() == []
 
 
 @pytest.fixture

@@ -120,6 +120,16 @@ class ChaosMesh(LocalMesh):
             async with aio.Client(gateway) as client:
                 await until(partial(_is_connected, client, self.address(name)), f"{gateway} to return to {name}")
 
+    async def at_rest(self) -> None:
+        """Until no process holds a call, and nobody waits for one."""
+        for each in self.processes:
+            await until(partial(_holds_nothing, each.address), f"{each.name} to hold no call")
+
+    def errors(self) -> list[str]:
+        """What the processes that run have logged as their own mistakes."""
+        lines = (line for each in self.processes for line in each.log.read_text(encoding="utf-8").splitlines())
+        return [line for line in lines if '"level": "error"' in line]
+
     def connections(self, name: str) -> int:
         return int(metric(self.address(name), "recmesh_server_connections"))
 
@@ -150,12 +160,17 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
         await asyncio.sleep(LOOK)
 
 
+async def _holds_nothing(address: str) -> bool:
+    names = ("recmesh_admission_in_flight", "recmesh_admission_waiting", "recmesh_upstream_calls_in_flight")
+    return await asyncio.to_thread(lambda: not any(metric(address, each) for each in names))
+
+
 def metric(address: str, name: str) -> float:
-    """A gauge without labels, from the admin port."""
+    """The sum of a gauge over its labels, from the admin port; 0 of one that is not there."""
     host, _, port = address.partition(":")
     with urllib.request.urlopen(f"http://{host}:{int(port) + ADMIN_OFFSET}/metrics", timeout=WAIT) as page:
         lines = page.read().decode().splitlines()
-    return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
+    return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
 
 def resident_bytes(pid: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.timeline import Sample, Timeline
-from tests.chaos.report import HEAD, Report, newly_without
+from tests.chaos.report import HEAD, Report, stays_whole
 from tests.chaos.test_replicas import undecided
 
 
@@ -28,13 +28,26 @@ def test_a_row_tells_counts_and_quantiles_under_its_head() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lost", "but", "share"),
-    [((), (), 0.0), (("quality",), (), 0.0), (("quality", "ranking"), (), 0.25), (("feedback",), ("feedback",), 0.0)],
+    ("lost", "but", "whole"),
+    [
+        ((), (), True),
+        (("quality",), (), True),
+        (("quality", "ranking"), (), False),
+        (("feedback",), ("feedback",), True),
+    ],
 )
-def test_an_answer_went_without_whatever_no_other_replica_could_give(
-    lost: tuple[str, ...], but: tuple[str, ...], share: float
+def test_answers_stay_whole_but_for_two_of_what_another_replica_could_give(
+    lost: tuple[str, ...], but: tuple[str, ...], whole: bool
 ) -> None:
-    assert newly_without(seen(*lost), *but) == share
+    three = seen(*lost)
+    three.samples += 2 * three.samples[-1:]
+    assert stays_whole(three, *but) is whole
+    assert stays_whole(seen(*lost), *but)
+
+
+def test_what_answers_lacked_before_is_no_fault() -> None:
+    usual = [Sample(begin / 100, 0.001, "", ("ranking",) if begin % 2 else ()) for begin in range(200)]
+    assert stays_whole(Timeline(usual, struck=1.0))
 
 
 @pytest.mark.parametrize(
