@@ -53,7 +53,7 @@ class SequenceConfig:
     learning_rate: float = 0.003
     epochs: int = 40  # at most
     questions: int = 2_000  # users at most whose last event is kept back, to see when to stop
-    patience: int = 3  # epochs without a gain there, after which the best weights so far are taken
+    patience: int = 3  # epochs without a gain there, after which the learning rate falls; after the third time it ends
     minutes: float = 60.0  # at most for a fit's first network; the two that go on from it have a quarter each
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ from training.progress import Progress
 from training.stages import Stages
 from training.validation import cut
 
+SLOWER: Final = 0.3  # of its learning rate
 # By how many slices were cut off, as `training.validation` calls its fits.
 LABELS: Final = ("", " before the slice", " before the slice before")
 GOES_ON: Final = 0.25  # of the epochs and minutes of the first network, for each that goes on from another
@@ -69,7 +70,13 @@ class Networks:
 
 
 def goes_on(config: SequenceConfig) -> SequenceConfig:
-    return replace(config, epochs=max(1, round(GOES_ON * config.epochs)), minutes=GOES_ON * config.minutes)
+    """Shorter, and at a rate that does not take back what was learnt."""
+    return replace(
+        config,
+        epochs=max(1, round(GOES_ON * config.epochs)),
+        minutes=GOES_ON * config.minutes,
+        learning_rate=SLOWER * config.learning_rate,
+    )
 
 
 def torch_needed(config: SequenceConfig) -> None:

@@ -23,6 +23,7 @@ BETAS: Final = (0.9, 0.98)  # of Adam
 # The weights that are kept are a running mean over about 500 steps: it stands in for a learning rate that falls, which
 # would have to know when the training ends.
 MEMORY: Final = 0.998
+RATES: Final = (1.0, 0.3, 0.1)  # of the learning rate, one after the other when the patience is over
 DEPTH: Final = 10  # of the lists whose NDCG decides
 
 
@@ -67,11 +68,12 @@ class Trainer:
         self._config = config
         self._optimizer = torch.optim.Adam(self._weights.values(), lr=config.learning_rate, betas=BETAS, fused=True)
         self._steps = 0
+        self.rate = 1.0  # of the learning rate
 
     def learn(self, batch: Batch, rng: np.random.Generator) -> None:
         self._steps += 1
         for group in self._optimizer.param_groups:
-            group["lr"] = self._config.learning_rate * min(1.0, self._steps / WARM_UP)
+            group["lr"] = self.rate * self._config.learning_rate * min(1.0, self._steps / WARM_UP)
         negatives = rng.choice(self._taken, min(self._config.negatives, len(self._taken)), replace=False)
         told = states(self._weights, torch.from_numpy(batch.rows), self._config.heads, self._config.dropout)
         told = told.flatten(0, 1)[torch.from_numpy(batch.places)]
@@ -132,14 +134,15 @@ def fit(
         weights = _first(sequences, len(data.item_ids), config, rng, begin)
         trainer = Trainer(weights, np.unique(sequences.items), config)
         best = Best(trainer.network(), held_out.ndcg(trainer.network()))
-        end = clock() + 60 * config.minutes
-        for _ in range(config.epochs):
-            for batch in _until(lambda: clock() > end, batches(sequences, config.length, config.batch, rng)):
-                trainer.learn(batch, rng)
-                done(len(batch.wanted))
-            best.compare(trainer.network(), held_out)
-            if best.idle >= config.patience or clock() > end:
-                break
+        end, left = clock() + 60 * config.minutes, config.epochs
+        for rate in RATES:
+            trainer.rate, best.idle = rate, 0
+            while left and best.idle < config.patience and clock() <= end:
+                for batch in _until(lambda: clock() > end, batches(sequences, config.length, config.batch, rng)):
+                    trainer.learn(batch, rng)
+                    done(len(batch.wanted))
+                best.compare(trainer.network(), held_out)
+                left -= 1
     return best.network
 
 
