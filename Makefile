@@ -34,7 +34,7 @@ bench-faults: $(DEV) .venv-faults/stamp ## faults of a replica, seen through rec
 bench-training: $(DEV) .venv-training/stamp ## iALS to a given quality, ours and the implicit library's, side by side
 	$(BIN)/python -m benchmarks.training $(ARGS)
 
-chaos: $(DEV) ## break the processes and wires of a whole mesh under load; half an hour of a machine
+chaos: $(DEV) ## break the processes and wires of a whole mesh under load, in some twenty minutes
 	$(BIN)/python -m pytest -m chaos tests/chaos
 
 quality: $(DEV) ## the quality table, as JSON; QUALITY_DATA=FOLDER for the data that does not ship
