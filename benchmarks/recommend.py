@@ -116,7 +116,7 @@ def measure(models: Path, seconds: float, victim: str) -> list[Row]:
     for in_flight in IN_FLIGHT:
         with tempfile.TemporaryDirectory() as state, running_mesh(path, Path(state)) as mesh:
             pids = {each["name"]: each["pid"] for each in mesh["processes"]}
-            before = sum(map(cpu_seconds, pids.values()))
+            before = {name: cpu_seconds(pid) for name, pid in pids.items()}
 
             def strike(pids: dict[str, int] = pids) -> None:
                 if victim:
@@ -124,9 +124,12 @@ def measure(models: Path, seconds: float, victim: str) -> list[Row]:
 
             asked = asyncio.run(ask(mesh["gateway"], users, in_flight, seconds, strike))
             if not victim:
-                spent = sum(map(cpu_seconds, pids.values())) - before
-                asked["server_cpu_ms"] = round(1000 * spent / asked["calls"], 2)
+                spent = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
+                asked["server_cpu_ms"] = round(1000 * sum(spent.values()) / asked["calls"], 2)
                 asked["cpu_ratio"] = round(asked["server_cpu_ms"] / rows[0]["server_cpu_ms"], 2)
+                asked["cpu_ms_by_process"] = {
+                    name: round(1000 * each / asked["calls"], 2) for name, each in spent.items()
+                }
             rows.append(asked | ({"killed": victim} if victim and in_flight > 1 else {}))
     return rows
 

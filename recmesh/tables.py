@@ -139,7 +139,23 @@ def status(given: values.MeshStatus, width: int | None = None) -> str:
     head = f"{state}, up for {duration(given.uptime_seconds)}, build {given.build}"
     if 0.0 < given.quality < 1.0:
         head += f", doing {given.quality:.0%} of the optional work"
+    head = "\n".join([head, *_missing(given)])
     return "\n\n".join([head, table(heads, rows, width), _calls(given, width), *_problems(given)])
+
+
+def _missing(given: values.MeshStatus) -> list[str]:
+    """What callers notice, which is not to be worked out from a table."""
+    return [
+        f"retrieval {upstream.shard} is away: that part of the catalogue is missing from every answer"
+        if upstream.service == "retrieval"
+        else f"{upstream.service} is away: answers go without it"
+        for upstream in given.upstreams
+        if not any(map(_usable, upstream.endpoints))
+    ]
+
+
+def _usable(endpoint: values.EndpointStatus) -> bool:
+    return not endpoint.problem and endpoint.state != "backing off" and endpoint.health != "ejected"
 
 
 def _calls(given: values.MeshStatus, width: int | None) -> str:

@@ -313,6 +313,7 @@ def test_status_prints_every_process(mesh: Mesh, capsys: pytest.CaptureFixture[s
     assert cli.main(["status"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "serving bundle b1, up for 1.5 min, build 0.1.0, doing 75% of the optional work",
+        "retrieval 1 is away: that part of the catalogue is missing from every answer",
         "",
         "service      address         state      cost ms  in flight  calls  failed  ejected  bundles  last error",
         "retrieval 1  127.0.0.1:7200  probation   12.500          0  1,200       1        2  b1       "

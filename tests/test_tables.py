@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recmesh import tables
-from recmesh.client import Answer, RecommendedItem
+from recmesh.client import Answer, EndpointStatus, MeshStatus, RecommendedItem, UpstreamStatus
 
 
 def test_numbers_stand_to_the_right_and_texts_to_the_left() -> None:
@@ -69,6 +69,30 @@ def test_an_answer_says_what_is_missing() -> None:
         "the answer is plainer than usual: it had to do without embedding, ranking",
         "a part of the catalogue is missing: 1 of 2 shards answered",
     ]
+
+
+def endpoint(**changes: object) -> EndpointStatus:
+    """One that is well."""
+    told = {
+        "address": "h:1", "state": "ready", "in_flight": 0, "calls": 1, "failures": 0, "last_error": "",
+        "last_error_age_seconds": 0.0, "problem": "", "bundle_versions": ("b1",), "id": "a", "health": "healthy",
+        "cause": "", "ejections": 0, "cost_seconds": 0.01,
+    }  # fmt: skip
+    return EndpointStatus(**(told | changes))  # type: ignore[arg-type]
+
+
+def second_line(service: str, *endpoints: EndpointStatus) -> str:
+    upstream = UpstreamStatus(service, 1, endpoints, 10.0, 0, 1_024, 0, 0.0, 0, 0, False)
+    return tables.status(MeshStatus("b1", True, "0", 9.0, (upstream,), 1.0)).splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"state": "backing off"}, {"health": "ejected"}, {"problem": "is another service"}]
+)
+def test_a_service_without_a_usable_endpoint_is_said_to_be_away_at_the_top(changes: dict[str, str]) -> None:
+    assert second_line("ranking", endpoint(**changes)) == "ranking is away: answers go without it"
+    assert second_line("retrieval", endpoint(**changes)).startswith("retrieval 1 is away: that part of the catalogue")
+    assert second_line("ranking", endpoint(**changes), endpoint()) == "", "one that is well is enough"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5.4, "5 s"), (90, "1.5 min"), (5_400, "1.5 h"), (129_600, "1.5 d")])
