@@ -63,8 +63,10 @@ def verdict(reach: Reach, figures: Sequence[Measured]) -> str:
     of_metric = means([one for one in figures if named(one) == reach.metric])
     found, needed = reach.found(of_metric), reach.needed(of_metric)
     than = f" ({_wanted(reach)})" if reach.than else ""
-    if found is None or needed is None:
-        return f"- {reach.model}, {reach.metric}: there was none to measure"
+    if needed is None:
+        return f"- {reach.model}, {reach.metric}: nothing to measure it by"
+    if found is None:
+        return f"- {reach.model}, {reach.metric}: to reach {needed:.4f}{than}: missed, there was none"
     ahead = found > needed if reach.than else found >= needed
     word = "reached" if ahead else f"missed by {needed - found:.4f}"
     beyond = f"; beyond: {reach.beyond:g}" if reach.beyond is not None else ""

@@ -108,7 +108,8 @@ def test_a_mean_over_seeds_is_judged() -> None:
     assert missed == "- blend, ndcg@10: 0.4500, to reach 0.6000 (2 times popularity): missed by 0.1500"
     equal = verdict(Reach("popularity", "ndcg@10", than="popularity"), figures)
     assert "missed" in equal, "above is more than the same"
-    assert "there was none to measure" in verdict(Reach("ranker", "ndcg@10", value=0.1), figures)
+    assert "to reach 0.1000: missed, there was none" in verdict(Reach("ranker", "ndcg@10", value=0.1), figures)
+    assert "nothing to measure it by" in verdict(Reach("blend", "ndcg@10", than="ranker"), figures)
 
 
 def test_a_table_of_several_seeds_shows_their_spread(tmp_path: Path) -> None:
