@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -103,8 +103,9 @@ def _described(data: Interactions, items: Sequence[ItemInfo], settings: Mapping[
     for column in (data.users, data.items, data.weights, data.timestamps):
         yield column.tobytes()
     yield json.dumps([list(data.user_ids), list(data.item_ids)]).encode()
-    for item in items:
-        yield json.dumps(asdict(item), sort_keys=True).encode()
+    names = [field.name for field in fields(ItemInfo)]
+    for item in items:  # `asdict` copies every value, which for ten thousand items takes half a second
+        yield json.dumps([getattr(item, name) for name in names], sort_keys=True).encode()
     for package in CODE:
         for file in sorted(package.rglob("*.py")):
             yield file.read_bytes()
