@@ -70,9 +70,9 @@ def test_the_source_scores_items_by_the_inner_product() -> None:
     recommender = served(network)
     query = recommender.query(history("1", "2"), ITEMS)
     found = recommender.shard.search(query)
-    state = network.embed([history("1", "2")], _rows(recommender))[0]
+    state = network.embed([history("1", "2")], rows_of_bundle())[0]
     expected = scores(network, state)
-    rows = [_rows(recommender)[item] for item in found.item_ids]
+    rows = [rows_of_bundle()[item] for item in found.item_ids]
     np.testing.assert_array_equal(found.scores["sequence"], expected[rows])
 
 
@@ -85,11 +85,8 @@ def test_a_new_event_changes_the_answer_at_once() -> None:
 
 def test_items_nobody_took_have_no_score() -> None:
     network = drawn(ITEMS)
-    recommender = served(network)
-    network.weights["items"][_rows(recommender)["7"]] = 0
-    query = served(network).query(history("1", "2"), ITEMS)
-    found = served(network).shard.search(query)
-    told = dict(zip(found.item_ids, found.scores["sequence"].tolist(), strict=True))
+    network.weights["items"][rows_of_bundle()["7"]] = 0
+    told = _told(served(network), served(network).query(history("1", "2"), ITEMS))
     assert np.isnan(told.pop("7")) and not np.isnan(list(told.values())).any()
 
 
@@ -146,7 +143,7 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float], messag
         SequenceConfig(**wrong)  # type: ignore[arg-type]
 
 
-def _rows(recommender: LocalRecommender) -> dict[str, int]:
+def rows_of_bundle() -> dict[str, int]:
     ids = fitted().parts.table("items")["id"].to_pylist()
     return {item: row for row, item in enumerate(ids)}
 
