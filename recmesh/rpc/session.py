@@ -228,6 +228,16 @@ class Session(Receiver):
     def _credit_ahead(self, call_id: int, credit: int) -> None:
         """Keeps credit for a call whose message is not there yet; too late for any other call, it is of no use."""
 
+    def _passed_on(self, size: int) -> None:
+        """At once `_data_came` and `_done_with`: for a frame that holds a whole message, as most do."""
+        self._strikes = 0
+        self._last_ping = NEVER
+        allowance = self._allowance
+        allowance.left -= size
+        allowance.due += size
+        if allowance.due >= allowance.half:
+            self._events.append(Reply(self._window(0, allowance.earn(0))))
+
     def _data_came(self, size: int) -> None:
         """A frame of a call, with `size` bytes of payload; PINGs before it are forgotten."""
         self._strikes = 0

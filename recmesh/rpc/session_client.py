@@ -14,6 +14,8 @@ from recmesh.rpc.session_receiver import Fault
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
 
+UNKNOWN = Intake(0)  # of a call that is not open
+
 
 class ClientSession(Session):
     """Opens calls, and matches what comes back to them."""
@@ -109,8 +111,14 @@ class ClientSession(Session):
 
     def _on_status(self, flags: int, call_id: int, meta: bytes, payload: bytes) -> None:
         size = len(payload)
-        self._data_came(size)
         status = parse(wire.CallStatus, meta)
+        whole = not flags & MORE and not status.code and size <= self._most_whole and size <= self._allowance.left
+        if whole and self._open.get(call_id, UNKNOWN) is None:
+            self._passed_on(size)
+            self._close(call_id)
+            self._events.append(StatusReceived(call_id, status, payload))
+            return
+        self._data_came(size)
         if flags & MORE:
             raise ProtocolError("a STATUS that goes on in another frame")
         if not (call_id in self._open or self._is_open(call_id)):
