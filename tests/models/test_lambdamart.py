@@ -46,6 +46,19 @@ def test_trees_give_what_walking_down_them_gives(seed: int, amount: int) -> None
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+@given(st.floats(-1e6, 1e6, width=32), st.floats(0, 1))
+def test_a_threshold_between_two_numbers_tells_them_apart(below: float, between: float) -> None:
+    above = float(np.nextafter(np.float32(below), np.float32(np.inf)))
+    node = {
+        "split_feature": 0,
+        "threshold": min(below + between * (above - below), float(np.nextafter(above, -np.inf))),
+        "left_child": {"leaf_value": 1.0},
+        "right_child": {"leaf_value": 2.0},
+    }
+    trees = Trees(splits_of({"tree_info": [{"tree_structure": node}]}))
+    assert trees(np.array([[below], [above]], np.float32)).tolist() == [1.0, 2.0]
+
+
 def test_a_row_does_not_depend_on_its_company() -> None:
     rng = np.random.default_rng(1)
     trees = Trees(splits_of({"tree_info": [{"tree_structure": grown(rng, 9)} for _ in range(40)]}))
