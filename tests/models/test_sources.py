@@ -68,7 +68,7 @@ def test_the_blend_puts_the_missing_item_first() -> None:
 
 
 def test_every_source_has_a_name_of_its_own() -> None:
-    assert len(set(SOURCES)) == len(SOURCES) == 11
+    assert len(set(SOURCES)) == len(SOURCES) == 12
 
 
 def test_neighbours_are_cosines_with_shrinkage() -> None:
