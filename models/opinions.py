@@ -70,22 +70,21 @@ class ByNumber:
 class ByHistory(ByNumber):
     """The sum of what each entry of a history says: rows of a matrix of neighbours, weighted."""
 
-    entries: Int32  # of the history, those that are known
-    which: Int32  # of every summand the number of its entry among these
-    columns: Int32
+    rows: Rows
+    known: Int32  # the row of each entry of the history, -1: none
+    columns: Int32  # of every summand
     summands: Float32
 
     @classmethod
     def of(cls, catalogue: Catalogue, rows: Rows, known: Int32, weights: Float32, width: int) -> ByHistory | None:
         """`known`: the row of each entry of the history, -1: none. None: no entry is known."""
-        entries = np.flatnonzero(known >= 0).astype(np.int32)
+        entries = np.flatnonzero(known >= 0)
         if not len(entries):
             return None
-        which, columns, values = rows.gather(known[entries])
-        summands = values * weights[entries][which]
+        columns, summands = rows.weighted(known[entries], weights[entries])
         # Summed in the order of the history, whichever columns the shard has.
         sums = np.bincount(columns, summands, minlength=width).astype(np.float32)
-        return cls(catalogue, by_slot(catalogue, sums), entries, which, columns, summands)
+        return cls(catalogue, by_slot(catalogue, sums), rows, known, columns, summands)
 
     def because(self, slots: Int64) -> Int32 | None:
         speaking = self.summands > 0
@@ -93,7 +92,9 @@ class ByHistory(ByNumber):
         order = np.flatnonzero(speaking)[::-1]
         order = order[np.argsort(self.summands[order], kind="stable")]
         strongest = np.full(len(self.catalogue.column_of) + 1, -1, np.int32)  # the last: slots without a column
-        strongest[self.columns[order]] = self.entries[self.which[order]]
+        entries = np.flatnonzero(self.known >= 0).astype(np.int32)
+        which, _, _ = self.rows.gather(self.known[entries])
+        strongest[self.columns[order]] = entries[which[order]]
         return strongest[self.catalogue.columns[slots]]
 
 

@@ -48,12 +48,22 @@ class Rows:
 
     def gather(self, rows: Int32) -> tuple[Int32, Int32, Float32]:
         """Every element of the given rows, in their order: (place in `rows`, column, value)."""
+        sizes, elements = self._elements(rows)
+        places = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
+        return places, self.columns.take(elements), self.values.take(elements)
+
+    def weighted(self, rows: Int32, weights: Float32) -> tuple[Int32, Float32]:
+        """The same elements, each times the weight of its row: (column, product)."""
+        sizes, elements = self._elements(rows)
+        return self.columns.take(elements), self.values.take(elements) * np.repeat(weights, sizes)
+
+    def _elements(self, rows: Int32) -> tuple[Int64, Int64]:
+        """How many every row has, and where all of them stand."""
         starts = self.starts.take(rows)
         sizes = self.starts.take(rows.astype(np.int64) + 1) - starts
-        places = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
         elements = np.repeat(starts + sizes - np.cumsum(sizes), sizes)
         elements += np.arange(len(elements))
-        return places, self.columns.take(elements), self.values.take(elements)
+        return sizes, elements
 
 
 def matrix(rows: NDArray[Any], columns: NDArray[Any], values: Float32, shape: tuple[int, int]) -> Matrix:

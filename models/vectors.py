@@ -61,14 +61,15 @@ class Vectors:
 
     def best(self, query: Float32, count: int, allowed: NDArray[np.bool_]) -> tuple[Int64, Float32]:
         """At least the best `count` of the allowed rows, with all that tie with the last of them, and their scores."""
-        available = int(allowed.sum())
+        available = int(np.count_nonzero(allowed))
+        if not available:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
         parameters = _parameters(sel=_selector(np.packbits(allowed, bitorder="little")))
         tolerance = TOLERANCE * self._longest * float(np.sqrt(query @ query))
         asked = min(count + SLACK, available)
-        while asked:
+        while True:
             near, places = self._index.search(query[None, :], asked, params=parameters)
             scores = self.scores(places[0], query)
             if asked == available or near[0, -1] < np.partition(scores, -count)[-count] - tolerance:
                 return places[0], scores
             asked = min(asked * 4, available)
-        return np.zeros(0, np.int64), np.zeros(0, np.float32)
