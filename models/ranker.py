@@ -23,17 +23,21 @@ EMBEDDED: Final = frozenset({"ials", "content", "sequence"})  # sources that are
 class Ranker:
     """Orders candidates from what the sources said of them, and from what the user did."""
 
-    def __init__(self, blend: Blend, features: Features | None = None, trees: Trees | None = None) -> None:
+    def __init__(
+        self, blend: Blend, features: Features | None = None, trees: Trees | None = None, shortest: int = 0
+    ) -> None:
         self.blend = blend
         self._features = features
         self.trees = trees
+        self._shortest = shortest  # history, in entries, that the trees have a say in
 
     @classmethod
     def of(cls, bundle: BundleData) -> Ranker:
-        sources = bundle.json("ranker")["sources"]
-        if not sources:
+        told = bundle.json("ranker")
+        if not told["sources"]:
             return cls(Blend.of(bundle))
-        return cls(Blend.of(bundle), Features(bundle, sources), Trees(Splits.of(bundle)))
+        trees = Trees(Splits.of(bundle))
+        return cls(Blend.of(bundle), Features(bundle, told["sources"]), trees, told.get("shortest_history", 0))
 
     def rank(
         self,
@@ -46,10 +50,13 @@ class Ranker:
     ) -> Ranked:
         """As `Blend.rank`, whose scores stay: the trees say which item gets which.
 
-        Without a history, with a text, and where a stage is away that the trees look at, the blend's order stands.
+        Without a history, with one shorter than the trees have learnt from, with a text, and where a stage is away that
+        they look at, the blend's order stands.
         """
         features, trees = self._features, self.trees
-        if features is None or trees is None or not history or surface != SURFACE or not able(features, scores):
+        if features is None or trees is None or not history or len(history) < self._shortest:
+            return self.blend.rank(surface, item_ids, scores, count, candidates_per_source)
+        if surface != SURFACE or not able(features, scores):
             return self.blend.rank(surface, item_ids, scores, count, candidates_per_source)
         ranked = self.blend.rank(surface, item_ids, scores, 0, candidates_per_source)
         places, table = head(features, ranked, item_ids, scores, history)

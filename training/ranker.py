@@ -27,6 +27,7 @@ from training.splits import Split, targets
 from training.weights import WEIGHED, K
 
 RANKED: Final = WEIGHED[SURFACE]
+SHORTER: Final = 0.05  # of the questions: trees have no say in what so few have taught
 SPEAKS_UP: Final = 0.5  # of the questions: a source that spoke in fewer is none to rank by
 
 
@@ -96,6 +97,12 @@ class Course:
         spoke = {name: sum(name in scores and not np.isnan(scores[name]).all() for scores in found) for name in RANKED}
         return [name for name, times in spoke.items() if times > SPEAKS_UP * len(some)]
 
+    def shortest_history(self) -> int:
+        """In entries, without the few that are shorter still: of those trees learn next to nothing."""
+        histories = (question.query.history for question in self._questions)
+        lengths = [len(history) for history in histories if history is not None]
+        return int(np.quantile(lengths, SHORTER, method="lower")) if lengths else 0
+
     def asked(self, sources: Sequence[str], done: Callable[[int], None]) -> list[Asked]:
         """Of the questions that the trees would have a say in."""
         features, found = Features(self._parts, sources), []
@@ -144,7 +151,8 @@ def fit_ranker(
         no_ranker(parts)
         if verdict["kept"]:  # what came later teaches as well: .202 instead of .191
             grow(_lessons([*learnt, *judged], config, rng), config, seed).add_to(parts)
-            parts.documents["ranker"] = {"sources": sources}
+            shortest = min(earlier.shortest_history(), later.shortest_history())
+            parts.documents["ranker"] = {"sources": sources, "shortest_history": shortest}
         stage.advance()
     return parts, verdict
 

@@ -120,3 +120,10 @@ def test_the_request_path_uses_them_and_a_written_bundle_too(tmp_path: Path) -> 
     assert LocalRecommender(Bundle.open(path)).recommend(ASKED, 5) == recommended
     turned = LocalRecommender(parts("popularity above the history's", -1.0)).recommend(ASKED, 5)
     assert [score for _, score in turned] == [score for _, score in recommended]
+
+
+def test_a_history_shorter_than_those_learnt_from_leaves_the_blends_order() -> None:
+    taught = parts()
+    taught.documents["ranker"] = {"sources": SOURCES, "shortest_history": 2}
+    plain = [IDS[place] for place in blended().order.tolist()]
+    assert ranked(taught, history("0")) == plain != ranked(taught, history("0", "2"))
