@@ -23,9 +23,9 @@ from twisted.python.failure import Failure
 
 from recmesh.rpc import frames, tx
 from recmesh.rpc.call import Call, Filter, Handlers, stack
-from recmesh.rpc.connection import Connection
-from recmesh.rpc.connection_client import ClientConnection
-from recmesh.rpc.connection_server import ServerConnection
+from recmesh.rpc.connection.base import Connection
+from recmesh.rpc.connection.client import ClientConnection
+from recmesh.rpc.connection.server import ServerConnection
 from recmesh.rpc.frames import DEFAULTS, PREFACE, Frame, FrameReader, Limits, encode
 from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire

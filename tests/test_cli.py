@@ -15,7 +15,7 @@ import pytest
 from recmesh import cli
 from recmesh.client import Recommendations, RecommendedItem, blocking, core
 from recmesh.rpc import Processed, RpcError, Status
-from recmesh.rpc.tls_files import Identity
+from recmesh.rpc.tls.files import Identity
 from recmesh.v1 import recommender_pb2 as pb
 from tests.client.fake import FakeClock, FakeEndpoint, FakeGateway, late, refused
 from tests.rpc.certificates import Authority

@@ -18,7 +18,7 @@ from recmesh.mesh.resolver import EndpointAddress, Static
 from recmesh.rpc import Call, Clock, Processed, RpcError, Service, Status
 from recmesh.rpc.address import split_address, unix_path
 from recmesh.rpc.tls import Tls
-from recmesh.rpc.tls_files import Identity
+from recmesh.rpc.tls.files import Identity
 
 MOST_SECONDS: Final = 3600.0  # a bound on what a caller may ask for, so that a forgotten call ends
 ATTEMPTS: Final = 3  # the first, one elsewhere, and one after a pause

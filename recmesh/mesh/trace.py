@@ -9,7 +9,7 @@ from typing import Final
 from google.protobuf.message import Message
 
 from recmesh.rpc import Call, Service
-from recmesh.rpc.headers import TRACE_BYTES
+from recmesh.rpc.session.headers import TRACE_BYTES
 
 TRACE_ID: Final = slice(0, 16)
 FLAGS: Final = slice(24, 25)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from recmesh.ops.settings import ProcessSettings, SettingsError
 from recmesh.rpc.tls import Tls, TlsError
-from recmesh.rpc.tls_files import Identity
+from recmesh.rpc.tls.files import Identity
 
 
 @dataclass(frozen=True, slots=True)

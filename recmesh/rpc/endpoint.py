@@ -14,18 +14,18 @@ from google.protobuf.message import Message
 
 from recmesh.rpc.address import host_of
 from recmesh.rpc.call import Call
-from recmesh.rpc.connection import Alarm, Deadlines, Loop, Transport
-from recmesh.rpc.connection_client import ClientConnection
+from recmesh.rpc.connection.base import Alarm, Deadlines, Loop, Transport
+from recmesh.rpc.connection.client import ClientConnection
+from recmesh.rpc.connection.idle import IdleWatch
+from recmesh.rpc.connection.line import Line, TlsLine
+from recmesh.rpc.connection.outlet import Outlet
 from recmesh.rpc.frames import Limits
-from recmesh.rpc.headers import FAR
-from recmesh.rpc.idle import IdleWatch
-from recmesh.rpc.line import Line, TlsLine
-from recmesh.rpc.outlet import Outlet
-from recmesh.rpc.session_client import unsent
+from recmesh.rpc.session.client import unsent
+from recmesh.rpc.session.headers import FAR
 from recmesh.rpc.status import RpcError, Status
 from recmesh.rpc.tls import Tls
-from recmesh.rpc.tls_files import Identity, identity_of
-from recmesh.rpc.tls_stream import TlsStream
+from recmesh.rpc.tls.files import Identity, identity_of
+from recmesh.rpc.tls.stream import TlsStream
 from recmesh.wire.v1 import wire_pb2 as wire
 
 CONNECT_TIMEOUT = 2.0  # seconds; a host that answers at all does so sooner

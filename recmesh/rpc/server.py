@@ -10,16 +10,16 @@ from math import inf
 from typing import Any
 
 from recmesh.rpc.call import Handlers, Service
-from recmesh.rpc.connection import Alarm, Loop
-from recmesh.rpc.connection_server import ServerConnection
+from recmesh.rpc.connection.base import Alarm, Loop
+from recmesh.rpc.connection.idle import IdleWatch
+from recmesh.rpc.connection.line import Line, TlsLine, TlsServerLine, turn_away
+from recmesh.rpc.connection.outlet import Outlet
+from recmesh.rpc.connection.seldom import Seldom
+from recmesh.rpc.connection.server import ServerConnection
 from recmesh.rpc.frames import Limits
-from recmesh.rpc.idle import IdleWatch
-from recmesh.rpc.line import Line, TlsLine, TlsServerLine, turn_away
-from recmesh.rpc.outlet import Outlet
-from recmesh.rpc.seldom import Seldom
 from recmesh.rpc.status import Status
-from recmesh.rpc.tls_files import Identity
-from recmesh.rpc.tls_stream import TlsStream
+from recmesh.rpc.tls.files import Identity
+from recmesh.rpc.tls.stream import TlsStream
 from recmesh.wire.v1 import wire_pb2 as wire
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from recmesh.rpc.outlet import AHEAD
+from recmesh.rpc.connection.outlet import AHEAD
 
 
 def bound_unsent(sock: socket.socket) -> None:

@@ -17,14 +17,14 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from recmesh.rpc import RpcError, frames
-from recmesh.rpc.events import Broken, Event, MessageReceived, Reply
+from recmesh.rpc.connection.sniff import UPGRADE_REQUIRED
 from recmesh.rpc.frames import HEADER, PREFACE, Limits
-from recmesh.rpc.memory import PROCESS, Pool
-from recmesh.rpc.session import Session
-from recmesh.rpc.session_client import ClientSession
-from recmesh.rpc.session_receiver import PARTIAL_MESSAGES
-from recmesh.rpc.session_server import ServerSession
-from recmesh.rpc.sniff import UPGRADE_REQUIRED
+from recmesh.rpc.session.base import Session
+from recmesh.rpc.session.client import ClientSession
+from recmesh.rpc.session.events import Broken, Event, MessageReceived, Reply
+from recmesh.rpc.session.memory import PROCESS, Pool
+from recmesh.rpc.session.receiver import PARTIAL_MESSAGES
+from recmesh.rpc.session.server import ServerSession
 from recmesh.testing import frames_of
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.peers import Peer, peers

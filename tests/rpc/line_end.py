@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter, deque
 
 from recmesh.rpc import Kind, Status, frames
-from recmesh.rpc.events import (
+from recmesh.rpc.session.base import Session
+from recmesh.rpc.session.events import (
     Broken,
     CallReceived,
     Event,
@@ -15,8 +16,7 @@ from recmesh.rpc.events import (
     StatusReceived,
     Withdrawn,
 )
-from recmesh.rpc.session import Session
-from recmesh.rpc.session_server import ServerSession
+from recmesh.rpc.session.server import ServerSession
 from recmesh.testing import frames_of
 from tests.rpc.sessions import OK
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from recmesh.rpc import Handlers, endpoint, outlet, server, stack
+from recmesh.rpc import Handlers, endpoint, server, stack
+from recmesh.rpc.connection import outlet
+from recmesh.rpc.connection.line import Line
 from recmesh.rpc.frames import DEFAULTS
-from recmesh.rpc.line import Line
 from recmesh.rpc.server import Answering, ConnectionLimits
 from recmesh.rpc.tls import Tls
-from recmesh.rpc.tls_files import identity_of
+from recmesh.rpc.tls.files import identity_of
 from recmesh.testing import FakeClock, Loop
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from recmesh.rpc import frames
-from recmesh.rpc.events import Broken, Event, Reply
 from recmesh.rpc.frames import Limits
-from recmesh.rpc.session_client import ClientSession
-from recmesh.rpc.session_server import ServerSession
+from recmesh.rpc.session.client import ClientSession
+from recmesh.rpc.session.events import Broken, Event, Reply
+from recmesh.rpc.session.server import ServerSession
 from recmesh.testing import (
     frames_of,
     greeting,

@@ -14,9 +14,10 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from recmesh.rpc import Context, Processed, RpcError, Status, blocking_line, frames
+from recmesh.rpc import Context, Processed, RpcError, Status, frames
 from recmesh.rpc.blocking import Endpoint, run
-from recmesh.rpc.connection import KEEPALIVE_PING
+from recmesh.rpc.blocking import line as blocking_line
+from recmesh.rpc.connection.base import KEEPALIVE_PING
 from recmesh.rpc.frames import encode
 from recmesh.testing import frames_of, goaway_frame, hello_frame, ping_frame, status_frame
 from recmesh.v1 import health_pb2 as pb

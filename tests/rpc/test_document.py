@@ -9,11 +9,20 @@ from typing import Any
 
 import pytest
 
-from recmesh.rpc import Kind, Processed, Status, flow, frames, memory, session_receiver
-from recmesh.rpc.events import CallReceived, GoingAway, Greeted, MessageReceived, Ponged, RequestsEnded, StatusReceived
+from recmesh.rpc import Kind, Processed, Status, frames
 from recmesh.rpc.frames import DEFAULTS, END_STREAM, HEADER, MAX_CALL_ID, MORE, Limits, encode
-from recmesh.rpc.session_client import ClientSession
-from recmesh.rpc.session_server import ServerSession
+from recmesh.rpc.session import flow, memory, receiver
+from recmesh.rpc.session.client import ClientSession
+from recmesh.rpc.session.events import (
+    CallReceived,
+    GoingAway,
+    Greeted,
+    MessageReceived,
+    Ponged,
+    RequestsEnded,
+    StatusReceived,
+)
+from recmesh.rpc.session.server import ServerSession
 from recmesh.testing import (
     call_frame,
     goaway_frame,
@@ -119,8 +128,8 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert {name: numbers[0] for name, numbers in said.items() if name not in defaults} == {
         "metadata of a frame": str(frames.MAX_META),
         "pairs of metadata of a call": str(frames.MAX_PAIRS),
-        "unfinished messages of a peer": str(session_receiver.PARTIAL_MESSAGES),
-        "empty messages of a stream that wait": str(session_receiver.EMPTY_MESSAGES),
+        "unfinished messages of a peer": str(receiver.PARTIAL_MESSAGES),
+        "empty messages of a stream that wait": str(receiver.EMPTY_MESSAGES),
         "large messages that one end has under way": str(flow.INTERLEAVED),
         "bytes of a frame of a message that needs several": str(flow.SLICE),
         "messages and incomplete frames of all connections of a process": str(memory.PROCESS.most),

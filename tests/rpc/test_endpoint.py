@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from recmesh.rpc import Context, Processed, RpcError, Status, endpoint
-from recmesh.rpc.connection_client import ClientConnection
+from recmesh.rpc.connection.client import ClientConnection
 from recmesh.rpc.frames import DEFAULTS, MAX_CALL_ID
-from recmesh.rpc.session_server import ServerSession
+from recmesh.rpc.session.server import ServerSession
 from recmesh.testing import FakeClock, Loop, MemoryTransport, begin, frames_of, goaway_frame, status_frame
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.kit import SERVING, ask, stub

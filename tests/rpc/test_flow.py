@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recmesh.rpc import Processed, RpcError, Status, flow, frames
-from recmesh.rpc.events import CallReceived, Reply
+from recmesh.rpc import Processed, RpcError, Status, frames
 from recmesh.rpc.frames import MORE, encode
-from recmesh.rpc.memory import Pool
-from recmesh.rpc.session import Session
-from recmesh.rpc.session_client import ClientSession
-from recmesh.rpc.session_server import ServerSession
+from recmesh.rpc.session import flow
+from recmesh.rpc.session.base import Session
+from recmesh.rpc.session.client import ClientSession
+from recmesh.rpc.session.events import CallReceived, Reply
+from recmesh.rpc.session.memory import Pool
+from recmesh.rpc.session.server import ServerSession
 from recmesh.testing import Wire, call_frame, cancel_frame, frames_of, greeting, hello_frame, ping_frame, status_frame
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.kit import PATH, SERVING, Health, statuses

@@ -16,7 +16,7 @@ from twisted.internet.threads import deferToThread
 from recmesh.rpc import Status, aio, tx
 from recmesh.rpc.server import ConnectionLimits
 from recmesh.rpc.tls import Tls
-from recmesh.rpc.tls_files import Identity
+from recmesh.rpc.tls.files import Identity
 from recmesh.testing import frames_of
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.certificates import Authority

@@ -8,9 +8,9 @@ import pytest
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
-from recmesh.rpc import outlet
-from recmesh.rpc.memory import Pool
-from recmesh.rpc.outlet import AHEAD, COUNTED
+from recmesh.rpc.connection import outlet
+from recmesh.rpc.connection.outlet import AHEAD, COUNTED
+from recmesh.rpc.session.memory import Pool
 
 
 class Turns:

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmesh.rpc import Status, frames
-from recmesh.rpc.events import Broken, CallReceived, Event, GoingAway, Greeted, Reply, StatusReceived, Withdrawn
 from recmesh.rpc.frames import MAX_WINDOW as WINDOW
 from recmesh.rpc.frames import MORE, Limits, encode
-from recmesh.rpc.session import Session
-from recmesh.rpc.session_server import ServerSession
+from recmesh.rpc.session.base import Session
+from recmesh.rpc.session.events import Broken, CallReceived, Event, GoingAway, Greeted, Reply, StatusReceived, Withdrawn
+from recmesh.rpc.session.server import ServerSession
 from recmesh.testing import (
     call_frame,
     cancel_frame,

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmesh.rpc import Processed, RpcError, Status, frames
-from recmesh.rpc.events import Broken, CallReceived, Event, GoingAway, Ponged, Reply, StatusReceived
 from recmesh.rpc.frames import HEADER, MAX_CALL_ID, MORE, PREFACE, Limits, encode
-from recmesh.rpc.memory import Pool
-from recmesh.rpc.session import Session
-from recmesh.rpc.session_client import ClientSession
-from recmesh.rpc.session_receiver import PARTIAL_MESSAGES
-from recmesh.rpc.session_server import ServerSession
+from recmesh.rpc.session.base import Session
+from recmesh.rpc.session.client import ClientSession
+from recmesh.rpc.session.events import Broken, CallReceived, Event, GoingAway, Ponged, Reply, StatusReceived
+from recmesh.rpc.session.memory import Pool
+from recmesh.rpc.session.receiver import PARTIAL_MESSAGES
+from recmesh.rpc.session.server import ServerSession
 from recmesh.testing import (
     call_frame,
     cancel_frame,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
 from recmesh.rpc import Context, RpcError, Status
-from recmesh.rpc.memory import Pool
+from recmesh.rpc.session.memory import Pool
 from recmesh.testing import Begun, MemoryTransport, Wire, begin
 from tests.rpc.streams import Stub, Test, values
 

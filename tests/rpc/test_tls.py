@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from recmesh.rpc.tls import Tls, TlsError, principal_of
-from recmesh.rpc.tls_files import Identity
-from recmesh.rpc.tls_stream import TlsStream
+from recmesh.rpc.tls.files import Identity
+from recmesh.rpc.tls.stream import TlsStream
 from tests.rpc.certificates import Authority
 
 

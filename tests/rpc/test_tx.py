@@ -16,9 +16,11 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThread
 
-from recmesh.rpc import Context, Processed, RpcError, Status, connection, flow, frames
+from recmesh.rpc import Context, Processed, RpcError, Status, frames
 from recmesh.rpc import server as any_server
+from recmesh.rpc.connection import base as connection
 from recmesh.rpc.frames import HEADER, Limits
+from recmesh.rpc.session import flow
 from recmesh.rpc.tx import Clock, Endpoint, Server, listen, use_monotonic_clock
 from recmesh.testing import call_frame, frames_of, greeting
 from recmesh.v1 import health_pb2 as pb

@@ -12,7 +12,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.tcp import Connection
 
-from recmesh.rpc.tx_transport import FULL_READ, LARGE_READ, Outlet, Turn
+from recmesh.rpc.tx.transport import FULL_READ, LARGE_READ, Outlet, Turn
 
 SMALL, LARGE = 100, 10_000
 

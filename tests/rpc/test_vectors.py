@@ -76,7 +76,7 @@ def test_every_kind_of_call_and_every_event_occurs() -> None:
 
 
 def event_names() -> list[str]:
-    source = (SOURCES / "events.py").read_text(encoding="utf-8")
+    source = (SOURCES / "session" / "events.py").read_text(encoding="utf-8")
     return [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
 
 
@@ -84,8 +84,8 @@ def event_names() -> list[str]:
 
 SOURCES = Path(recmesh.rpc.__file__).parent
 SPEAKERS = (
-    *("frames", "flow", "session", "session_client", "session_receiver", "session_server"),
-    *("call", "headers", "running", "connection", "connection_answers", "connection_server"),
+    *("call", "frames", "session/base", "session/client", "session/server", "session/flow", "session/receiver"),
+    *("session/headers", "connection/base", "connection/server", "connection/answers", "connection/running"),
 )
 GIVEN_BY = {"ProtocolError", "RpcError", "library_status", "unsent", "ended_here", "_refused", "_unsendable"}
 UNHEARD = {

@@ -8,17 +8,18 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from recmesh.rpc import Kind, Status, flow, frames
-from recmesh.rpc.events import (
+from recmesh.rpc import Kind, Status, frames
+from recmesh.rpc.frames import DEFAULT_CALL_WINDOW, DEFAULT_CONNECTION_WINDOW, HEADER, MORE, Limits
+from recmesh.rpc.session import flow
+from recmesh.rpc.session.base import Session
+from recmesh.rpc.session.client import ClientSession
+from recmesh.rpc.session.events import (
     MessageReceived,
     StatusReceived,
 )
-from recmesh.rpc.frames import DEFAULT_CALL_WINDOW, DEFAULT_CONNECTION_WINDOW, HEADER, MORE, Limits
-from recmesh.rpc.memory import Pool
-from recmesh.rpc.session import Session
-from recmesh.rpc.session_client import ClientSession
-from recmesh.rpc.session_receiver import PARTIAL_MESSAGES
-from recmesh.rpc.session_server import ServerSession
+from recmesh.rpc.session.memory import Pool
+from recmesh.rpc.session.receiver import PARTIAL_MESSAGES
+from recmesh.rpc.session.server import ServerSession
 from recmesh.testing import message_frame, status_frame
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.line_end import End

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from twisted.internet.defer import Deferred
 
 from recmesh.rpc import Call, Origin, Processed, RpcError, Status
-from recmesh.rpc.connection import KEEPALIVE_AFTER, KEEPALIVE_TIMEOUT, Deadlines
+from recmesh.rpc.connection.base import KEEPALIVE_AFTER, KEEPALIVE_TIMEOUT, Deadlines
 from recmesh.rpc.endpoint import (
     BACKOFF_FACTOR,
     BACKOFF_FIRST,

@@ -63,7 +63,7 @@ class Later:
 
 @implementer(IReactorTime)
 class Reactor:
-    """As task.Clock, in time that grows with the logarithm of the timers. Is a recmesh.rpc.connection.Loop too."""
+    """As task.Clock, in time that grows with the logarithm of the timers. Is a recmesh.rpc.connection.base.Loop too."""
 
     def __init__(self) -> None:
         self.futures: ModuleType = tx

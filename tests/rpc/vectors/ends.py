@@ -1,4 +1,4 @@
-"""The ends under test: the protocol alone, as recmesh.rpc.session_* have it."""
+"""The ends under test: the protocol alone, as recmesh.rpc.session have it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, Generic, TypeVar
 
 from google.protobuf.json_format import ParseDict
 
-from recmesh.rpc.events import Reply
 from recmesh.rpc.frames import Limits
-from recmesh.rpc.memory import Pool
-from recmesh.rpc.session import Session
-from recmesh.rpc.session_client import ClientSession
-from recmesh.rpc.session_server import ServerSession
+from recmesh.rpc.session.base import Session
+from recmesh.rpc.session.client import ClientSession
+from recmesh.rpc.session.events import Reply
+from recmesh.rpc.session.memory import Pool
+from recmesh.rpc.session.server import ServerSession
 from recmesh.rpc.status import RpcError
 from recmesh.wire.v1 import wire_pb2 as wire
 from tests.rpc.vectors.reading import event_of, from_hex

@@ -10,9 +10,9 @@ from google.protobuf.wrappers_pb2 import StringValue
 from twisted.internet.defer import Deferred
 
 from recmesh.rpc import Channel, Context, Handlers, Kind, Method, RpcError, Status
-from recmesh.rpc.connection import Connection
-from recmesh.rpc.connection_client import ClientConnection
-from recmesh.rpc.connection_server import ServerConnection
+from recmesh.rpc.connection.base import Connection
+from recmesh.rpc.connection.client import ClientConnection
+from recmesh.rpc.connection.server import ServerConnection
 from recmesh.rpc.frames import Limits
 from recmesh.testing import Begun, FakeClock, Loop, MemoryTransport, begin
 from recmesh.wire.v1 import wire_pb2 as wire

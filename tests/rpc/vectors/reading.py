@@ -13,8 +13,8 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError, Message
 
 from recmesh.rpc import frames
-from recmesh.rpc.events import Event
 from recmesh.rpc.frames import HEADER, PREFACE, ProtocolError
+from recmesh.rpc.session.events import Event
 from recmesh.wire.v1 import wire_pb2 as wire
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from recmesh.rpc.frames import DEFAULTS, Limits
-from recmesh.rpc.memory import PROCESS
+from recmesh.rpc.session.memory import PROCESS
 from recmesh.testing import greeting, hello_frame
 from tests.rpc.vectors.ends import ClientProtocol, End, ServerProtocol
 from tests.rpc.vectors.processes import ClientProcess, ServerProcess

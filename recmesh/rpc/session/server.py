@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 
 from recmesh.rpc import frames
 from recmesh.rpc.call import Kind
-from recmesh.rpc.events import CallReceived, Reply, RequestsEnded, Withdrawn
-from recmesh.rpc.flow import Parcel
 from recmesh.rpc.frames import END_STREAM, MAX_CALL_ID, MAX_PAIRS, MORE, PREFACE, Frame, Limits, ProtocolError, encode
-from recmesh.rpc.intake import Intake
-from recmesh.rpc.memory import PROCESS, Pool
-from recmesh.rpc.session import Session, parse
-from recmesh.rpc.session_receiver import Fault
+from recmesh.rpc.session.base import Session, parse
+from recmesh.rpc.session.events import CallReceived, Reply, RequestsEnded, Withdrawn
+from recmesh.rpc.session.flow import Parcel
+from recmesh.rpc.session.intake import Intake
+from recmesh.rpc.session.memory import PROCESS, Pool
+from recmesh.rpc.session.receiver import Fault
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from recmesh.rpc.connection import Loop
+from recmesh.rpc.connection.base import Loop
 
 EVERY = 1.0  # seconds
 

@@ -19,11 +19,11 @@ from twisted.internet.tcp import Connection as TcpConnection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from recmesh.rpc import outlet
-from recmesh.rpc.connection import Timer
-from recmesh.rpc.line import Line
+from recmesh.rpc.connection import outlet
+from recmesh.rpc.connection.base import Timer
+from recmesh.rpc.connection.line import Line
 from recmesh.rpc.sockets import bound_unsent
-from recmesh.rpc.tx_address import name_of
+from recmesh.rpc.tx.address import name_of
 
 FULL_READ = 64 << 10  # bytes; Twisted reads as many at a time: when so many come, more is waiting
 LARGE_READ = 256 << 10  # bytes of that, in one read, before others have their turn

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from recmesh.rpc.connection import Alarm, Loop
+from recmesh.rpc.connection.base import Alarm, Loop
 
 LOOKS = 4  # within the time that it may be idle: a timestamp a call would be exact, and cost every call
 

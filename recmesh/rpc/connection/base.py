@@ -1,7 +1,7 @@
 """One connection under whichever loop owns it: what the end that calls and the end that answers share.
 
 The session turns bytes into events; here they meet time (handshake, keepalive, deadlines) and a transport to write to.
-connection_client and connection_answers add the calls. Futures come from `txaio.tx` or `txaio.aio`, as the Loop says.
+client and answers add the calls. Futures come from `txaio.tx` or `txaio.aio`, as the Loop says.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from math import inf
 from types import ModuleType
 from typing import Any, Protocol
 
-from recmesh.rpc.events import Broken, Greeted, Ponged, Reply
 from recmesh.rpc.frames import ProtocolError
-from recmesh.rpc.session import Session
+from recmesh.rpc.session.base import Session
+from recmesh.rpc.session.events import Broken, Greeted, Ponged, Reply
 from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from recmesh.rpc.connection import HANDSHAKE_TIMEOUT, Alarm, Connection, Loop
+from recmesh.rpc.connection.base import HANDSHAKE_TIMEOUT, Alarm, Connection, Loop
+from recmesh.rpc.connection.outlet import Outlet
+from recmesh.rpc.connection.sniff import TLS_REQUIRED, Spoken, spoken
 from recmesh.rpc.frames import DEFAULTS
-from recmesh.rpc.outlet import Outlet
-from recmesh.rpc.session_server import ServerSession
-from recmesh.rpc.sniff import TLS_REQUIRED, Spoken, spoken
+from recmesh.rpc.session.server import ServerSession
 from recmesh.rpc.status import Status
 from recmesh.rpc.tls import TlsError
-from recmesh.rpc.tls_stream import TlsStream
+from recmesh.rpc.tls.stream import TlsStream
 
 
 class Line:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from recmesh.rpc import frames
-from recmesh.rpc.events import Event, MessageReceived, Reply
 from recmesh.rpc.frames import END_STREAM, MORE, Limits, ProtocolError, encode
-from recmesh.rpc.intake import Allowance, Intake
-from recmesh.rpc.memory import Pool
+from recmesh.rpc.session.events import Event, MessageReceived, Reply
+from recmesh.rpc.session.intake import Allowance, Intake
+from recmesh.rpc.session.memory import Pool
 from recmesh.rpc.status import Status
 
 PARTIAL_MESSAGES = 8  # unfinished messages held for one peer, in whole ones: twice what a sender interleaves

@@ -12,9 +12,12 @@ from typing import Any
 from google.protobuf.message import EncodeError, Message
 
 from recmesh.rpc.call import ENDED, Call, Handlers, Kind, Service
-from recmesh.rpc.connection import Connection, Deadlines, Loop, Transport
-from recmesh.rpc.events import CallReceived, MessageReceived, RequestsEnded, Withdrawn
-from recmesh.rpc.headers import (
+from recmesh.rpc.connection.base import Connection, Deadlines, Loop, Transport
+from recmesh.rpc.connection.inbox import Inbox
+from recmesh.rpc.connection.running import Replies, Running, requests_of
+from recmesh.rpc.scope import Scope, current
+from recmesh.rpc.session.events import CallReceived, MessageReceived, RequestsEnded, Withdrawn
+from recmesh.rpc.session.headers import (
     context_of,
     deadline_of,
     library_status,
@@ -23,10 +26,7 @@ from recmesh.rpc.headers import (
     too_late,
     with_trailers,
 )
-from recmesh.rpc.inbox import Inbox
-from recmesh.rpc.running import Replies, Running, requests_of
-from recmesh.rpc.scope import Scope, current
-from recmesh.rpc.session_server import ServerSession
+from recmesh.rpc.session.server import ServerSession
 from recmesh.rpc.status import RpcError, Status
 from recmesh.rpc.steps import finish
 from recmesh.wire.v1 import wire_pb2 as wire

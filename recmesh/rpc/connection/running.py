@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from recmesh.rpc.call import Method
-from recmesh.rpc.inbox import Inbox
+from recmesh.rpc.connection.inbox import Inbox
 from recmesh.rpc.scope import Scope
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
 

@@ -9,14 +9,14 @@ from typing import Any, Protocol, TypeAlias
 from google.protobuf.message import Message
 
 from recmesh.rpc.call import ENDED, Call
-from recmesh.rpc.connection import Connection, Deadlines, Loop, Transport
-from recmesh.rpc.events import Broken, GoingAway, MessageReceived, StateReceived, StatusReceived, Withdrawn
+from recmesh.rpc.connection.base import Connection, Deadlines, Loop, Transport
+from recmesh.rpc.connection.inbox import Inbox
 from recmesh.rpc.frames import Limits
-from recmesh.rpc.headers import FAR, check, decoded, ended_here, given_up, header_of, refused, reply_of
-from recmesh.rpc.inbox import Inbox
 from recmesh.rpc.race import superseded
 from recmesh.rpc.scope import current
-from recmesh.rpc.session_client import ClientSession, unsent
+from recmesh.rpc.session.client import ClientSession, unsent
+from recmesh.rpc.session.events import Broken, GoingAway, MessageReceived, StateReceived, StatusReceived, Withdrawn
+from recmesh.rpc.session.headers import FAR, check, decoded, ended_here, given_up, header_of, refused, reply_of
 from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
 

@@ -2,7 +2,7 @@
 
 Whoever owns the socket gives `receive` what it read, sends the data of every Reply, sends what the other methods
 return, and `pull`s what waits as its socket takes more. Here is what both ends share: HELLO, PING, GOAWAY; how messages
-are sent is in flow, how they are received in session_receiver. session_client opens calls, session_server answers them.
+are sent is in flow, how they are received in receiver; client is the end that opens calls, server the one that answers.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from recmesh.rpc import frames
-from recmesh.rpc.events import Broken, Event, GoingAway, Greeted, Ponged, Reply
-from recmesh.rpc.flow import Flow, Parcel
 from recmesh.rpc.frames import ACK, MAX_META, Frame, FrameReader, Limits, ProtocolError, encode
-from recmesh.rpc.memory import PROCESS, Pool
-from recmesh.rpc.session_receiver import Receiver
+from recmesh.rpc.session.events import Broken, Event, GoingAway, Greeted, Ponged, Reply
+from recmesh.rpc.session.flow import Flow, Parcel
+from recmesh.rpc.session.memory import PROCESS, Pool
+from recmesh.rpc.session.receiver import Receiver
 from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
 

@@ -1,4 +1,4 @@
-"""Work with a backup, under Twisted: what `tx_clock.Clock.hedged` is made of."""
+"""Work with a backup, under Twisted: what `clock.Clock.hedged` is made of."""
 
 from __future__ import annotations
 

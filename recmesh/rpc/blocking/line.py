@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
 from recmesh.rpc.call import Call
-from recmesh.rpc.connection import HANDSHAKE_TIMEOUT, KEEPALIVE_AFTER, KEEPALIVE_PING, KEEPALIVE_TIMEOUT
-from recmesh.rpc.events import Broken, Event, GoingAway, MessageReceived, Reply, StatusReceived, Withdrawn
-from recmesh.rpc.headers import FAR, ended_here, given_up, header_of, refused
-from recmesh.rpc.session_client import ClientSession
+from recmesh.rpc.connection.base import HANDSHAKE_TIMEOUT, KEEPALIVE_AFTER, KEEPALIVE_PING, KEEPALIVE_TIMEOUT
+from recmesh.rpc.session.client import ClientSession
+from recmesh.rpc.session.events import Broken, Event, GoingAway, MessageReceived, Reply, StatusReceived, Withdrawn
+from recmesh.rpc.session.headers import FAR, ended_here, given_up, header_of, refused
 from recmesh.rpc.status import RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
 

@@ -17,23 +17,23 @@ from txaio import tx
 from recmesh.rpc import endpoint, server
 from recmesh.rpc.address import unix_path
 from recmesh.rpc.call import Filter, Handlers, stack
-from recmesh.rpc.connection import Timer
+from recmesh.rpc.connection.base import Timer
+from recmesh.rpc.connection.line import Line
+from recmesh.rpc.connection.outlet import Outlet
 from recmesh.rpc.frames import DEFAULTS, Limits
-from recmesh.rpc.line import Line
-from recmesh.rpc.outlet import Outlet
 from recmesh.rpc.server import DEFAULT_CONNECTIONS, Answering, ConnectionLimits
 from recmesh.rpc.tls import Tls, TlsError
-from recmesh.rpc.tls_files import Identity, identity_of
-from recmesh.rpc.tx_address import ENCRYPTED, client_endpoint, listen_on, name_of
-from recmesh.rpc.tx_clock import Clock, use_monotonic_clock
-from recmesh.rpc.tx_transport import LineProtocol
+from recmesh.rpc.tls.files import Identity, identity_of
+from recmesh.rpc.tx.address import ENCRYPTED, client_endpoint, listen_on, name_of
+from recmesh.rpc.tx.clock import Clock, use_monotonic_clock
+from recmesh.rpc.tx.transport import LineProtocol
 from recmesh.rpc.unix import file_of
 
 __all__ = ["Clock", "ConnectionLimits", "Endpoint", "Server", "Tls", "TlsError", "listen", "use_monotonic_clock"]
 
 
 class Loop:
-    """A reactor as a recmesh.rpc.connection.Loop."""
+    """A reactor as a recmesh.rpc.connection.base.Loop."""
 
     def __init__(self, reactor: IReactorTime) -> None:
         self.futures: ModuleType = tx

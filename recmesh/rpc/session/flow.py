@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from recmesh.rpc import frames
 from recmesh.rpc.frames import END_STREAM, MAX_WINDOW, MORE, ProtocolError, encode
-from recmesh.rpc.memory import Pool
+from recmesh.rpc.session.memory import Pool
 from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 
-from recmesh.rpc.connection import Timer
-from recmesh.rpc.memory import PROCESS
-from recmesh.rpc.tls_stream import TlsStream
+from recmesh.rpc.connection.base import Timer
+from recmesh.rpc.session.memory import PROCESS
+from recmesh.rpc.tls.stream import TlsStream
 
 MAX_UNSENT = 64 << 20  # bytes; sixteen of the largest messages: a peer that lets more pile up does not read
 AHEAD = 256 << 10  # bytes that a stream may have waiting here: enough to fill a socket, a millisecond of a fast network
@@ -21,7 +21,7 @@ LINGER = 1.0  # seconds between the last byte and the close, so that the peer re
 
 
 class Outlet(abc.ABC):
-    """A recmesh.rpc.connection.Transport, but for the loop's own ways to send."""
+    """A recmesh.rpc.connection.base.Transport, but for the loop's own ways to send."""
 
     def __init__(self, at_end_of_turn: Callable[[Callable[[], None]], Timer]) -> None:
         self.closed = False  # nothing more is written

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable
 
 from recmesh.rpc.call import Handlers, Service
-from recmesh.rpc.connection import Alarm, Loop, Transport
-from recmesh.rpc.connection_answers import Answers
-from recmesh.rpc.events import GoingAway, Greeted, Ponged
+from recmesh.rpc.connection.answers import Answers
+from recmesh.rpc.connection.base import Alarm, Loop, Transport
+from recmesh.rpc.connection.sniff import UPGRADE_REQUIRED, Spoken, spoken
 from recmesh.rpc.frames import Limits
-from recmesh.rpc.headers import library_status
-from recmesh.rpc.session_server import ServerSession
-from recmesh.rpc.sniff import UPGRADE_REQUIRED, Spoken, spoken
+from recmesh.rpc.session.events import GoingAway, Greeted, Ponged
+from recmesh.rpc.session.headers import library_status
+from recmesh.rpc.session.server import ServerSession
 from recmesh.rpc.status import Status
 from recmesh.wire.v1 import wire_pb2 as wire
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 
-from recmesh.rpc import outlet
 from recmesh.rpc.address import join_address
-from recmesh.rpc.line import Line
+from recmesh.rpc.connection import outlet
+from recmesh.rpc.connection.line import Line
 from recmesh.rpc.sockets import bound_unsent
 
 

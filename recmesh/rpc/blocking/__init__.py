@@ -15,18 +15,18 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from recmesh.rpc.address import split_address, unix_path
-from recmesh.rpc.blocking_line import Exchange, Line, Outcome
+from recmesh.rpc.blocking.line import Exchange, Line, Outcome
 from recmesh.rpc.call import ENDED, Call
 from recmesh.rpc.clock import Gate
 from recmesh.rpc.endpoint import CONNECT_TIMEOUT
-from recmesh.rpc.events import StatusReceived
 from recmesh.rpc.frames import DEFAULTS, Limits
-from recmesh.rpc.headers import check, decoded, reply_of
-from recmesh.rpc.session_client import ClientSession, unsent
+from recmesh.rpc.session.client import ClientSession, unsent
+from recmesh.rpc.session.events import StatusReceived
+from recmesh.rpc.session.headers import check, decoded, reply_of
 from recmesh.rpc.status import RpcError, Status
 from recmesh.rpc.tls import Tls, TlsError
-from recmesh.rpc.tls_files import Identity, identity_of
-from recmesh.rpc.tls_stream import check_peer
+from recmesh.rpc.tls.files import Identity, identity_of
+from recmesh.rpc.tls.stream import check_peer
 from recmesh.wire.v1 import wire_pb2 as wire
 
 T = TypeVar("T")

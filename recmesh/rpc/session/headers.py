@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from google.protobuf.message import DecodeError, Message
 
 from recmesh.rpc.call import Call, Context
-from recmesh.rpc.events import StatusReceived
 from recmesh.rpc.frames import MAX_META
+from recmesh.rpc.session.events import StatusReceived
 from recmesh.rpc.status import NO_METADATA, Origin, Processed, RpcError, Status
 from recmesh.wire.v1 import wire_pb2 as wire
 

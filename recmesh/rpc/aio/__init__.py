@@ -17,20 +17,20 @@ from txaio import aio
 
 from recmesh.rpc import endpoint, server
 from recmesh.rpc.address import join_address, split_address, unix_path
-from recmesh.rpc.aio_clock import Clock, Gate
-from recmesh.rpc.aio_transport import LineProtocol
+from recmesh.rpc.aio.clock import Clock, Gate
+from recmesh.rpc.aio.transport import LineProtocol
 from recmesh.rpc.call import Filter, Handlers, stack
 from recmesh.rpc.frames import DEFAULTS, Limits
 from recmesh.rpc.server import DEFAULT_CONNECTIONS, Answering, ConnectionLimits
 from recmesh.rpc.tls import Tls, TlsError
-from recmesh.rpc.tls_files import Identity, identity_of
+from recmesh.rpc.tls.files import Identity, identity_of
 from recmesh.rpc.unix import bound, file_of
 
 __all__ = ["Clock", "ConnectionLimits", "Endpoint", "Gate", "Server", "Tls", "TlsError", "listen"]
 
 
 class _Loop:
-    """The running loop as a recmesh.rpc.connection.Loop."""
+    """The running loop as a recmesh.rpc.connection.base.Loop."""
 
     def __init__(self) -> None:
         self.futures: ModuleType = aio

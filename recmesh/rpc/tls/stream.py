@@ -6,7 +6,7 @@ import ssl
 from contextlib import suppress
 
 from recmesh.rpc.tls import ALPN, TlsError, principal_of
-from recmesh.rpc.tls_files import Identity
+from recmesh.rpc.tls.files import Identity
 
 READ_SIZE = 65_536  # bytes; a record holds 16 KiB, and several are read at once
 

@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from recmesh.rpc.status import Origin, Processed, RpcError, Status
-from recmesh.rpc.tx_hedge import Alarms, Pair
+from recmesh.rpc.tx.hedge import Alarms, Pair
 
 T = TypeVar("T")
 
