@@ -102,8 +102,8 @@ def test_the_image_has_the_openmp_that_lightgbm_links_to() -> None:
     assert [each for each in _all("RUN") if each.stage == last and "libgomp1" in each.words]
 
 
-NOT_IN_THE_IMAGE: Final = {"optuna", "pyspark"}
-"""What only those install who search for settings, or fit on a Spark cluster."""
+NOT_IN_THE_IMAGE: Final = {"optuna", "pyspark", "torch"}
+"""What only those install who search for settings, fit on a Spark cluster, or learn the sequence model."""
 
 
 def _imported(folder: Path) -> set[str]:
