@@ -62,11 +62,14 @@ class Row:
     unpack: str = ""
     seeds: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
+    variant: str = ""
+    needs: str = ""
 
     @property
     def key(self) -> str:
         """Tells runs apart that could give other figures."""
         run = {**asdict(self), "reach": None, "title": None}
+        del run["variant"], run["needs"]  # what they say does not change a run
         return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:12]
 
 

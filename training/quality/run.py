@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -19,6 +21,7 @@ from training.toml import dumps
 
 ROOT: Final = Path(__file__).parents[2]
 SHIPPED: Final = ROOT / "examples" / "data"
+EXTRA: Final[Mapping[str, str]] = {"torch": "neural"}  # that brings what a row needs
 SENTENCES: Final = {"rt-polarity.pos": 1, "rt-polarity.neg": 0}
 
 
@@ -47,7 +50,10 @@ def run(row: Row, seed: int, data: Path, folder: Path | None, log: TextIO) -> tu
             raise DatasetError(f"{row.name}: the run ended with code {done.returncode}; its output says why")
         document = json.loads(found.read_text(encoding="utf-8"))
     read = of_evaluation if row.command[0] == "evaluate" else of_language
-    return list(read(row, seed, document)), document.get("differences", [])
+    figures = read(row, seed, document)
+    if row.variant:
+        figures = (replace(one, protocol=f"{one.protocol}, {row.variant}") for one in figures)
+    return list(figures), document.get("differences", [])
 
 
 def of_evaluation(row: Row, seed: int, document: Mapping[str, Any]) -> Iterator[Measured]:
@@ -103,6 +109,9 @@ def run_all(
         data = where(row, folder)
         if data is None:
             say(f"{row.name}: skipped, {row.data} does not ship with this project; name a folder that has it by --data")
+            continue
+        if row.needs and importlib.util.find_spec(row.needs) is None:
+            say(f'{row.name}: skipped, {row.needs} is not installed; pip install "recmesh[{EXTRA[row.needs]}]"')
             continue
         figures: list[Measured] = []
         tests: list[Any] = []

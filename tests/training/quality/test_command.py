@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from training.quality import command
 from training.quality.results import Measured, Results
 from training.quality.rows import Reach, Row
 from training.quality.run import UNPACK, of_language
+from training.quality.run import run as run_row
 from training.quality.table import markdown, verdict
 
 HERE = Row(
@@ -29,6 +31,7 @@ HERE = Row(
     (Reach("blend", "ndcg@5", value=0.5), Reach("blend", "ndcg@5", than="popularity", times=2.0)),
     settings={"fit": {"ials": {"dimension": 8}}},
 )
+LEARNT = replace(HERE, name="learnt", variant="with a network", needs="torch")
 AWAY = Row("away", "elsewhere", "What is not here", ("evaluate",), (Reach("blend", "ndcg@10", value=0.5),))
 
 
@@ -40,8 +43,9 @@ def run(*arguments: object) -> tuple[int, str, str]:
 @pytest.fixture(autouse=True)
 def rows(monkeypatch: pytest.MonkeyPatch) -> Sequence[Row]:
     monkeypatch.delenv(command.FOLDER, raising=False)
-    monkeypatch.setattr(command, "read_rows", lambda: [HERE, AWAY])
-    return [HERE, AWAY]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(command, "read_rows", lambda: [HERE, AWAY, LEARNT])
+    return [HERE, AWAY, LEARNT]
 
 
 def test_a_row_is_run_once_and_the_table_says_what_it_gave(tmp_path: Path) -> None:
@@ -50,6 +54,7 @@ def test_a_row_is_run_once_and_the_table_says_what_it_gave(tmp_path: Path) -> No
     code, out, err = run("quality", "--data", tmp_path / "data", "--out", figures)
     assert code == 0, err
     assert "away: skipped, elsewhere does not ship with this project" in out
+    assert 'learnt: skipped, torch is not installed; pip install "recmesh[neural]"' in out
     assert "blend, ndcg@5: " in out and ": reached" in out
     document = json.loads(figures.read_text())
     keys = {"data", "protocol", "model", "metric", "k", "value", "split", "seconds", "peak_mb"}
@@ -67,6 +72,13 @@ def test_a_row_is_run_once_and_the_table_says_what_it_gave(tmp_path: Path) -> No
     assert "## Planted kinds, leave one out" in text and "| blend | " in text
     assert "- What is not here (`away`)" in text
     assert str(tmp_path) not in text
+
+
+def test_a_variant_is_told_apart_by_its_protocol(tmp_path: Path) -> None:
+    write_planted(tmp_path / "planted")
+    with (tmp_path / "log").open("w") as log:
+        figures, _ = run_row(LEARNT, 0, tmp_path / "planted", None, log)
+    assert {one.protocol for one in figures} == {"leave-one-out, with a network"}
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
