@@ -39,6 +39,26 @@ ARRIVAL = 120.0  # seconds for a request without a deadline: 4 MiB at 35 kB a se
 class Answers(Connection):
     """Takes the calls of one peer to `handlers`, through `service`, and brings the answers back."""
 
+    __slots__ = (
+        "_arriving",
+        "_caller",
+        "_calls",
+        "_deadlines",
+        "_fine",
+        "_futures",
+        "_handlers",
+        "_inboxes",
+        "_late",
+        "_principal",
+        "_refusing",
+        "_running",
+        "_service",
+        "_slow",
+        "_slow_until",
+        "_tasks",
+        "_unsent",
+    )
+
     def __init__(
         self,
         loop: Loop,

@@ -147,6 +147,20 @@ class Deadlines:
 class Connection(abc.ABC):
     """Bytes to events, the handshake and keepalive timers, and the end; for both kinds of connection."""
 
+    __slots__ = (  # of an idle connection a dictionary of so many names would be an eighth
+        "_heard",
+        "_loop",
+        "_on",
+        "_session",
+        "_transport",
+        "_waiters",
+        "_waiting",
+        "_watch",
+        "_why_ended",
+        "ended",
+        "since",
+    )
+
     def __init__(self, loop: Loop, transport: Transport, session: Session) -> None:
         self.ended = False
         self._loop = loop

@@ -36,6 +36,8 @@ class Owner(Protocol):
 class ClientConnection(Connection):
     """Sends calls and matches their answers; each call ends exactly once."""
 
+    __slots__ = ("_calls", "_deadlines", "_futures", "_owner", "_pending", "load", "serving")
+
     def __init__(self, loop: Loop, transport: Transport, owner: Owner, limits: Limits, node_id: str = "") -> None:
         self._calls = ClientSession(limits, node_id)
         super().__init__(loop, transport, self._calls)

@@ -26,6 +26,8 @@ STOPPED = "the server has stopped"
 class ServerConnection(Answers):
     """A connection that a server has accepted; `announce`d on, `drain`ed, and gone when its last handler has ended."""
 
+    __slots__ = ("_drain_alarm", "_drain_ms", "_drain_reason", "_first", "_gone", "_known", "_state", "_warn")
+
     def __init__(
         self,
         loop: Loop,

@@ -39,6 +39,21 @@ def parse(kind: type[M], meta: bytes) -> M:
 class Session(Receiver):
     """One end of a connection."""
 
+    __slots__ = (
+        "_flow",
+        "_last_ping",
+        "_now",
+        "_on",
+        "_own_hello",
+        "_peer_calls",
+        "_peer_message",
+        "_reader",
+        "_strikes",
+        "broken",
+        "peer",
+        "waiting",
+    )
+
     def __init__(self, limits: Limits, node_id: str = "", build: str = "", pool: Pool = PROCESS) -> None:
         super().__init__(limits, pool)
         self.peer: wire.Hello | None = None

@@ -20,6 +20,8 @@ UNKNOWN = Intake(0)  # of a call that is not open
 class ClientSession(Session):
     """Opens calls, and matches what comes back to them."""
 
+    __slots__ = ("_next_id", "_open", "leaving")
+
     def __init__(self, limits: Limits, node_id: str = "", build: str = "", pool: Pool = PROCESS) -> None:
         super().__init__(limits, node_id, build, pool)
         self.leaving = False  # the peer takes no more calls

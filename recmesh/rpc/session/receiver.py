@@ -21,6 +21,20 @@ Fault: TypeAlias = tuple[Status, str]  # why one call fails, while its connectio
 class Receiver:
     """What of a connection comes in, within its limits."""
 
+    __slots__ = (  # of an idle connection a dictionary of so many names would be an eighth
+        "_allowance",
+        "_crc",
+        "_events",
+        "_frame",
+        "_intakes",
+        "_limits",
+        "_most_whole",
+        "_overruns",
+        "_partial_bytes",
+        "_pool",
+        "_pooled",
+    )
+
     def __init__(self, limits: Limits, pool: Pool) -> None:
         self._limits = limits
         self._most_whole = min(limits.max_message, limits.call_window)  # bytes of a message that may come in one frame

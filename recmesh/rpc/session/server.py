@@ -24,6 +24,8 @@ class ServerSession(Session):
     waits for its answer any more, and until its answer has left.
     """
 
+    __slots__ = ("_arriving", "_ending", "_last_id", "_last_taken", "_open", "_preface", "arriving")
+
     def __init__(self, limits: Limits, node_id: str = "", build: str = "", pool: Pool = PROCESS) -> None:
         super().__init__(limits, node_id, build, pool)
         self._preface = PREFACE  # what is still to come of it
