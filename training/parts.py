@@ -60,13 +60,17 @@ class Texts:
     parts: Parts
     vectors: Matrix  # items by pieces, as `vectorize` makes them
 
+    @classmethod
+    def of(cls, parts: Parts) -> Texts:
+        """`parts` may hold what other models learnt too."""
+        by_piece = Rows.of(parts, "words")
+        shape = (parts.table("items").num_rows, len(parts.array("piece_idf")))
+        vectors = sparse.csc_array((by_piece.values, by_piece.columns, by_piece.starts), shape=shape)
+        return cls(parts, vectors.tocsr())
+
 
 def fit_texts(items: Sequence[ItemInfo], config: FitConfig, progress: Progress, stages: Stages) -> Texts:
-    parts = stages.kept("texts", lambda: _text_parts(items, config, progress))
-    by_piece = Rows.of(parts, "words")
-    shape = (len(items), len(parts.array("piece_idf")))
-    vectors = sparse.csc_array((by_piece.values, by_piece.columns, by_piece.starts), shape=shape)
-    return Texts(parts, vectors.tocsr())
+    return Texts.of(stages.kept("texts", lambda: _text_parts(items, config, progress)))
 
 
 def _text_parts(items: Sequence[ItemInfo], config: FitConfig, progress: Progress) -> Parts:

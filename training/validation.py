@@ -11,10 +11,11 @@ import numpy as np
 from models.data import Interactions, ItemInfo
 from models.pipeline import LocalRecommender
 from models.writer import Parts
-from training.choices import Slice, choose
+from training.choices import choose
 from training.parts import FitConfig
 from training.progress import Progress
 from training.ranker import Course, enough, fit_ranker, without_ranker
+from training.slices import Slice
 from training.splits import Split, temporal
 from training.weights import fit_blend
 
@@ -30,7 +31,7 @@ def validate(
     split = cut(data, config)
     parts = fit(split.train, config, " before the slice")
     rng = np.random.default_rng(config.seed)
-    settings = choose(parts, Slice.of(split, parts, config.blend.questions, rng), progress)
+    settings = choose(parts, config, Slice.of(split, parts, config.blend.questions, rng), progress)
     weights, metrics, recommender = fit_blend(split, parts, items, config.blend, config.seed, progress)
 
     def fit_earlier(earlier: Interactions) -> Parts:

@@ -38,8 +38,8 @@ def solved_one_by_one(factors: Float32, taken: Matrix, config: IalsConfig, expec
         part = slice(taken.indptr[row], taken.indptr[row + 1])
         observed, weights = wide[taken.indices[part]], taken.data[part].astype(np.float64)
         if len(observed):
-            size = REGULARIZATION * (len(observed) + config.unobserved_weight * len(factors))
-            left = config.unobserved_weight * wide.T @ wide + (observed.T * np.abs(weights)) @ observed
+            size = REGULARIZATION * (len(observed) + config.unobserved * len(factors))
+            left = config.unobserved * wide.T @ wide + (observed.T * np.abs(weights)) @ observed
             left += (size + pull) * np.eye(factors.shape[1])
             rows[row] = np.linalg.solve(left, np.maximum(weights, 0) @ observed + pull * expected[row])
     return rows.astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +10,18 @@ import pytest
 
 from models.data import Interactions, ItemInfo
 from models.histories import HALF_LIVES
+from models.ials import STRENGTHS, USUAL, IalsConfig
 from models.itemknn import ItemKnnConfig
 from models.transitions import SHAPES, TransitionsConfig
+from models.writer import Parts
 from tests.models.worlds import SMALL, interactions
-from training.choices import left_open, looks_at_less, preferred, together
-from training.fit import fit_models
-from training.parts import FitConfig
+from training.choices import GAIN, Tried, choose, climbed, left_open, looks_at_less, open_of, preferred, together
+from training.fit import fit_models, tidy
+from training.parts import FitConfig, fit_parts, fit_texts
 from training.progress import SilentProgress
+from training.slices import Slice
+from training.splits import temporal
+from training.stages import EachAnew
 from training.validation import with_settings
 
 ITEMS = 40
@@ -38,6 +44,19 @@ def chosen(data: Interactions, config: FitConfig) -> FitConfig:
     names = ("transitions", "itemknn", "rp3beta", "ease", "ials")
     found = with_settings(config, {name: models.parts.config[name] for name in names})
     return replace(found, ials=replace(found.ials, regularization=config.ials.regularization))
+
+
+def groups(users: int, at_random: float) -> Interactions:
+    """Users take eight items of the half that is theirs, but for a share that is any."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for user in range(users):
+        own = rng.permutation(np.arange(user % 2, ITEMS, 2))[:8]
+        rows += [
+            (user, int(item))
+            for item in dict.fromkeys(np.where(rng.random(8) < at_random, rng.integers(ITEMS, size=8), own))
+        ]
+    return interactions(rows, users, ITEMS)
 
 
 def test_every_choice_is_made() -> None:
@@ -89,3 +108,62 @@ def test_what_is_learnt_is_tried_with_all_that_may_be_asked() -> None:
         {"beta": 0.4, "half_life": 20.0},
         {"beta": 0.4, "half_life": 0.0},
     ]
+
+
+def test_the_strength_of_ials_is_one_of_the_table() -> None:
+    config = replace(SMALL, ials=IalsConfig(dimension=8, steps=5))
+    found = chosen(groups(60, 0.3), config)
+    assert (found.ials.unobserved_weight, found.ials.regularization_share) in STRENGTHS
+    assert found.ials.half_life in HALF_LIVES
+
+
+def test_parts_are_brought_up_to_what_was_chosen() -> None:
+    config, silent, stages = replace(SMALL, ials=IalsConfig(dimension=8, steps=5)), SilentProgress(), EachAnew()
+    data, items = tidy(groups(60, 0.3), [ItemInfo(str(number)) for number in range(ITEMS)])
+    texts, split = fit_texts(items, config, silent, stages), temporal(data)
+    parts = fit_parts(split.train, items, texts, config, silent, stages, "")
+    held_out = Slice.of(split, parts, 100, np.random.default_rng(0))
+    settings = choose(parts, config, held_out, silent)
+    assert settings["ials"]["regularization_share"] != USUAL[1], "else nothing had to be learnt again"
+    again = fit_parts(split.train, items, texts, with_settings(config, settings), silent, stages, "")
+    assert again.config == parts.config
+    for name in ("item_factors", "ials_gram", "piece_factors", "transitions_values", "rp3beta_values"):
+        np.testing.assert_array_equal(again.arrays[name], parts.arrays[name])
+
+
+def test_a_regularisation_that_is_given_leaves_the_strength_alone() -> None:
+    learnt, asked = open_of(replace(SMALL, ials=IalsConfig(regularization=0.1)), "ials")
+    assert learnt == [{}] and len(asked) == len(HALF_LIVES)
+
+
+def test_a_weight_that_is_given_leaves_the_shares() -> None:
+    learnt, _ = open_of(replace(SMALL, ials=IalsConfig(unobserved_weight=0.5)), "ials")
+    assert learnt == [{"regularization_share": share} for _, share in STRENGTHS]
+
+
+def look(qualities: Sequence[float], seen: list[int], place: int) -> Tried:
+    seen.append(place)
+    return Tried({}, qualities[place], Parts({}))
+
+
+@pytest.mark.parametrize(
+    ("qualities", "best", "seen"),
+    [
+        ([1.0, 2.0, 1.5, 9.0, 9.0], 1, [2, 0]),
+        ([1.0, 2.0, 3.0, 4.0, 3.0], 3, [2, 3, 4]),
+        ([3.0, 2.0, 1.0, 0.0, 0.0], 0, [2, 0]),
+        ([2.0 * GAIN, 2.0, 2.0 * GAIN, 9.0, 9.0], 1, [2, 0]),
+        ([1.0, 2.0, 3.0, 4.0, 5.0], 4, [2, 3, 4]),
+    ],
+)
+def test_only_what_lies_where_it_gets_clearly_better_is_learnt(
+    qualities: list[float], best: int, seen: list[int]
+) -> None:
+    first, looked = Tried({}, qualities[1], Parts({})), list[int]()
+    place, found = climbed(lambda place: look(qualities, looked, place), first, 1, len(qualities))
+    assert (place, found.quality, looked) == (best, qualities[best], seen)
+
+
+def test_the_climb_begins_in_the_table() -> None:
+    assert USUAL in STRENGTHS
+    assert list(STRENGTHS) == sorted(STRENGTHS, reverse=True)

@@ -73,7 +73,7 @@ class SparkIals:
         grams = self._routed.where(f"block = {GRAM}").select("factors").toLocalIterator()
         found = sum((np.frombuffer(row["factors"], np.float64) for row in grams), np.zeros(config.dimension**2))
         gram = np.asarray(found, np.float64).reshape(config.dimension, config.dimension)
-        self._gram = (config.unobserved_weight * gram).astype(np.float32)
+        self._gram = (config.unobserved * gram).astype(np.float32)
 
     def _mean_user(self) -> Float32:
         """Of all users with a history."""

@@ -31,7 +31,6 @@ Choice = Range | Options
 # The bounds are about a factor of ten around what suits the data this project is measured on.
 SPACE: Final[Mapping[str, Choice]] = {
     "ials.dimension": Options((32, 64, 128)),
-    "ials.unobserved_weight": Range(0.02, 1.0),
     "ials.text_pull": Range(0.3, 30.0),
     "ease.regularization": Range(30.0, 3000.0),
     "itemknn.shrinkage": Range(0.5, 100.0),
