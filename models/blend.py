@@ -36,7 +36,9 @@ PROPOSERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 
 
+FOR_USERS: Final = "recommend"  # the surface that is asked with histories
 OF_TEXT: Final = frozenset({"title", "words"})  # sources that have an opinion only where a text was asked with
+SHORT: Final = "short"  # beside the surfaces in a bundle's document: what holds for users of whom little is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +50,28 @@ class Ranked:
     contributions: Mapping[str, Float32]  # what each source added to these scores, in that order
 
 
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Weights for users of whom little is known: what neighbours of a single item say is worth less than usual."""
+
+    below: int  # so many entries of a history
+    weights: Mapping[str, float]
+
+
 class Blend:
     """Weights of the sources for every surface; `weights` is surface -> source -> weight."""
 
-    def __init__(self, weights: Mapping[str, Mapping[str, float]]) -> None:
+    def __init__(self, weights: Mapping[str, Mapping[str, float]], short: Short | None = None) -> None:
         # A text may come with other requests than a search: what matches it then counts as it does in one.
         of_text = {name: weight for name, weight in weights.get("search", {}).items() if name in OF_TEXT}
         self._weights = {surface: {**of_text, **own} for surface, own in weights.items()}
+        self._short = Short(short.below, {**of_text, **short.weights}) if short else None
 
     @classmethod
     def of(cls, bundle: BundleData) -> Blend:
-        return cls(bundle.json("blend"))
+        weights = dict(bundle.json("blend"))
+        short = weights.pop(SHORT, None)
+        return cls(weights, Short(short["below"], short["weights"]) if short else None)
 
     def rank(
         self,
@@ -67,15 +80,18 @@ class Blend:
         scores: Mapping[str, Float32],
         count: int,
         candidates_per_source: int = 0,
+        entries: int = 0,
     ) -> Ranked:
-        """The best `count` (0: all), the smaller id first among equals. ValueError: no such surface."""
-        if surface not in self._weights:
-            raise ValueError(f"no surface {surface!r}; this bundle has weights for {', '.join(sorted(self._weights))}")
+        """The best `count` (0: all), the smaller id first among equals. ValueError: no such surface.
+
+        `entries`: of the history that was asked with; 0 where there is none, or where it is not to matter how long.
+        """
+        weights = self._of(surface, entries)
         by_id = np.array(sorted(range(len(item_ids)), key=item_ids.__getitem__), np.int64)
         names = sorted(scores)
         table = np.array([scores[name] for name in names], np.float64).reshape(len(names), len(by_id))[:, by_id]
         kept = candidates(surface, dict(zip(names, table, strict=True)), candidates_per_source)
-        contributions = weighted(dict(zip(names, table[:, kept], strict=True)), self._weights[surface], len(kept))
+        contributions = weighted(dict(zip(names, table[:, kept], strict=True)), weights, len(kept))
         total = np.sum(list(contributions.values()), axis=0) if contributions else np.zeros(len(kept))
         best = np.argsort(-total, kind="stable")[: count or None]
         return Ranked(
@@ -83,6 +99,14 @@ class Blend:
             total[best].astype(np.float32),
             {name: added[best].astype(np.float32) for name, added in contributions.items()},
         )
+
+    def _of(self, surface: str, entries: int) -> Mapping[str, float]:
+        if surface not in self._weights:
+            raise ValueError(f"no surface {surface!r}; this bundle has weights for {', '.join(sorted(self._weights))}")
+        short = self._short
+        if short and surface == FOR_USERS and 0 < entries < short.below:
+            return short.weights
+        return self._weights[surface]
 
 
 def candidates(surface: str, columns: Mapping[str, Float64], per_source: int) -> Int64:

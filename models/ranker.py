@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from models.blend import OF_TEXT, Blend, Ranked
+from models.blend import FOR_USERS, OF_TEXT, Blend, Ranked
 from models.bundle import BundleData
 from models.data import Float32, History
 from models.features import Features
@@ -16,7 +16,7 @@ from models.sparse import Int64
 from models.writer import Parts
 
 DEPTH: Final = 300  # of the blend's best are ordered by the trees: what stands further down is hardly ever right
-SURFACE: Final = "recommend"  # the only surface with enough to learn from
+SURFACE: Final = FOR_USERS  # the only surface with enough to learn from
 EMBEDDED: Final = frozenset({"ials", "content", "sequence"})  # sources that are away when embedding is
 
 
@@ -51,13 +51,13 @@ class Ranker:
         """As `Blend.rank`, whose scores stay: the trees say which item gets which.
 
         Without a history, with one shorter than the trees have learnt from, with a text, and where a stage is away that
-        they look at, the blend's order stands.
+        they look at, the blend's order stands. They have learnt to order what its usual weights give.
         """
-        features, trees = self._features, self.trees
-        if features is None or trees is None or not history or len(history) < self._shortest:
-            return self.blend.rank(surface, item_ids, scores, count, candidates_per_source)
+        features, trees, entries = self._features, self.trees, len(history or ())
+        if features is None or trees is None or not history or entries < self._shortest:
+            return self.blend.rank(surface, item_ids, scores, count, candidates_per_source, entries)
         if surface != SURFACE or not able(features, scores):
-            return self.blend.rank(surface, item_ids, scores, count, candidates_per_source)
+            return self.blend.rank(surface, item_ids, scores, count, candidates_per_source, entries)
         ranked = self.blend.rank(surface, item_ids, scores, 0, candidates_per_source)
         places, table = head(features, ranked, item_ids, scores, history)
         order = np.arange(len(ranked.order))

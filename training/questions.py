@@ -1,21 +1,23 @@
-"""Questions whose right answers the data knows, for fitting the blend's weights on each surface."""
+"""Questions whose right answers the data knows, for fitting the blend's weights and the ranker."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from models.data import Float32, ItemInfo
-from models.histories import Histories
+from models.data import Float32, History, ItemInfo
+from models.histories import HISTORY_LIMIT, Histories
 from models.pipeline import LocalRecommender
 from models.shard import Query
 from training.splits import Split, targets
 
 DESCRIPTION_WORDS = 6  # what a person remembers of a plot
 TITLE_SHARE = 0.7  # of the words of a title, how many a person types
+TOLD = (1, 2, 5)  # first entries of a history that are told of a newcomer
+SHORTER = 0.05  # of the questions: next to nothing is learnt of histories as short as so few have
 _WORD = re.compile(r"\w+")
 
 
@@ -31,15 +33,54 @@ def of_users(
     split: Split, histories: Histories, recommender: LocalRecommender, most: int, rng: np.random.Generator
 ) -> list[Question]:
     """What will a user take to next? Right: what they took to in the held-out slice."""
-    wanted = targets(split)
-    names = split.train.item_ids
-    return [
-        Question(
-            recommender.query(histories.of(split.train.user_ids[user]), 1),
-            frozenset(names[item] for item in wanted[user].tolist()),
-        )
-        for user in _some(sorted(wanted), most, rng)
-    ]
+    users = _some(sorted(targets(split)), most, rng)
+    return list(_of_users(split, histories, recommender, users))
+
+
+def of_users_in_turn(
+    split: Split, histories: Histories, recommender: LocalRecommender, most: int, rng: np.random.Generator
+) -> Iterator[Question]:
+    """As `of_users`, one by one in an order that is drawn, for who stops when they have enough."""
+    users = sorted(targets(split))
+    return _of_users(split, histories, recommender, rng.permutation(users)[:most].tolist())
+
+
+def _of_users(
+    split: Split, histories: Histories, recommender: LocalRecommender, users: Sequence[int]
+) -> Iterator[Question]:
+    wanted, names = targets(split), split.train.item_ids
+    for user in users:
+        history = histories.of(split.train.user_ids[user])
+        yield Question(recommender.query(history, 1), frozenset(names[item] for item in wanted[user].tolist()))
+
+
+def shortest_history(lengths: Sequence[int]) -> int:
+    """Of what is learnt of histories of these lengths, in entries: without the few that are shorter still."""
+    # What is longer than queries look at is as long as what they look at.
+    return min(int(np.quantile(lengths, SHORTER, method="lower")), HISTORY_LIMIT) if lengths else 0
+
+
+def of_newcomers(questions: Sequence[Question], recommender: LocalRecommender, below: int) -> list[Question]:
+    """What will somebody take to of whom little is known? Told: the first entries of a user's history, as many as TOLD
+    says in turn, fewer than `below`.
+
+    Right is what was right for the user; what they took between is no answer. Weights from the newest entries did worse
+    for users who were new.
+    """
+    told = [entries for entries in TOLD if entries < below]
+    histories = [question.query.history for question in questions]
+    found = []
+    for number, (question, history) in enumerate(zip(questions, histories, strict=True)):
+        entries = told[number % len(told)] if told else 0
+        if history is not None and 0 < entries < len(history):
+            query = recommender.query(first(history, entries), 1, history.item_ids)
+            found.append(Question(query, question.relevant))
+    return found
+
+
+def first(history: History, entries: int) -> History:
+    """The oldest ones, which stand last."""
+    return History(history.item_ids[-entries:], history.weights[-entries:], history.timestamps[-entries:])
 
 
 def of_items(split: Split, recommender: LocalRecommender, most: int, rng: np.random.Generator) -> list[Question]:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from models.blend import Blend, candidates, standardized
+from models.blend import FOR_USERS, SHORT, Blend, candidates, standardized
 from models.data import Float32, Float64, ItemInfo
 from models.histories import Histories
 from models.pipeline import LocalRecommender
@@ -20,7 +20,7 @@ from models.ranker import Ranker
 from models.sparse import Int64
 from models.writer import Parts
 from training.progress import Progress
-from training.questions import Question, of_items, of_texts, of_users
+from training.questions import Question, of_items, of_newcomers, of_texts, of_users, shortest_history
 from training.splits import Split
 
 Weights: TypeAlias = dict[str, float]
@@ -54,8 +54,8 @@ class BlendConfig:
 
 def fit_blend(
     split: Split, parts: Parts, items: Sequence[ItemInfo], config: BlendConfig, seed: int, progress: Progress
-) -> tuple[dict[str, Weights], dict[str, Any], LocalRecommender]:
-    """Weights for every surface, NDCG@10 of each source and of the blend on the held-out slice, and who was asked.
+) -> tuple[dict[str, Any], dict[str, Any], LocalRecommender]:
+    """The document of the blend, NDCG@10 of each source and of the blend on the held-out slice, and who was asked.
 
     `parts` were fitted on the part before the slice; they take the weights.
     """
@@ -63,19 +63,29 @@ def fit_blend(
     recommender = LocalRecommender(parts)
     rng = np.random.default_rng(seed)
     asked = {
-        "recommend": of_users(split, Histories(parts), recommender, config.questions, rng),
+        FOR_USERS: of_users(split, Histories(parts), recommender, config.questions, rng),
         "similar": of_items(split, recommender, config.questions, rng),
         "search": of_texts(items, parts.array("popularity"), recommender, config.questions, rng),
     }
-    weights, metrics = {}, {}
-    for surface, questions in asked.items():
-        with progress.stage(f"blend: {surface}", len(questions)) as stage:
+    document: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+
+    def fit(surface: str, questions: Sequence[Question], name: str) -> Weights:
+        with progress.stage(f"blend: {name}", len(questions)) as stage:
             table = Table.of(surface, recommender, questions, stage.advance)
-        weights[surface] = fit_surface(table, config.least_popularity)
-        metrics[surface] = {f"ndcg@{K}": table.report(weights[surface]), "questions": len(questions)}
-    parts.documents["blend"] = weights
-    recommender.ranker = Ranker(Blend(weights))
-    return weights, metrics, recommender
+        weights = fit_surface(table, config.least_popularity)
+        metrics[name] = {f"ndcg@{K}": table.report(weights), "questions": len(questions)}
+        return weights
+
+    for surface, questions in asked.items():
+        document[surface] = fit(surface, questions, surface)
+    below = shortest_history([len(question.query.history or ()) for question in asked[FOR_USERS]])
+    newcomers = of_newcomers(asked[FOR_USERS], recommender, below)
+    if newcomers:
+        document[SHORT] = {"below": below, "weights": fit(FOR_USERS, newcomers, SHORT)}
+    parts.documents["blend"] = document
+    recommender.ranker = Ranker(Blend.of(parts))
+    return document, metrics, recommender
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.blend import PROPOSERS, Blend, standardized
+from models.blend import PROPOSERS, SHORT, Blend, Short, standardized
 from models.data import Float32
 from models.sources import SOURCES, SURFACES
+from models.writer import Parts
 
 NAN = float("nan")
 
@@ -61,6 +62,35 @@ def test_what_matches_a_text_counts_in_recommendations_as_in_a_search() -> None:
     assert ranked.order.tolist() == [1, 0]
     assert set(ranked.contributions) == {"ials", "words"}
     assert weights.rank("recommend", ["a", "b"], columns(ials=[1.0, 0.9]), 0).order.tolist() == [0, 1]
+
+
+SURE = {"recommend": {"itemknn": 1.0}, "similar": {"itemknn": 1.0}, "search": {"title": 9.0}}
+UNSURE = columns(itemknn=[1.0, 2.0], popularity=[2.0, 1.0])
+CAUTIOUS = Blend(SURE, Short(3, {"popularity": 1.0}))
+
+
+@pytest.mark.parametrize(("entries", "best"), [(0, 1), (1, 0), (2, 0), (3, 1), (400, 1)])
+def test_users_of_whom_little_is_known_are_weighed_apart(entries: int, best: int) -> None:
+    assert CAUTIOUS.rank("recommend", ["a", "b"], UNSURE, 1, 0, entries).order.tolist() == [best]
+    assert Blend(SURE).rank("recommend", ["a", "b"], UNSURE, 1, 0, entries).order.tolist() == [1]
+
+
+def test_an_item_that_others_are_like_is_no_short_history() -> None:
+    assert CAUTIOUS.rank("similar", ["a", "b"], UNSURE, 1, 0, 1).order.tolist() == [1]
+
+
+def test_a_text_counts_as_much_where_little_else_is_known() -> None:
+    scores = columns(popularity=[2.0, 1.0], title=[0.0, 1.0])
+    assert CAUTIOUS.rank("recommend", ["a", "b"], scores, 1, 0, 1).order.tolist() == [1]
+
+
+def test_a_bundle_without_weights_of_their_own_weighs_short_histories_as_all() -> None:
+    told = {"below": 3, "weights": {"popularity": 1.0}}
+    for document, best in ((SURE, 1), ({**SURE, SHORT: told}, 0)):
+        found = Blend.of(Parts({}, documents={"blend": document}))
+        assert found.rank("recommend", ["a", "b"], UNSURE, 1, 0, 2).order.tolist() == [best]
+    with pytest.raises(ValueError, match="no surface 'short'; this bundle has weights for recommend, search, similar"):
+        found.rank(SHORT, ["a"], columns(popularity=[1.0]), 1)
 
 
 def test_equal_scores_are_ordered_by_id() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.blend import Blend, Ranked
+from models.blend import SHORT, Blend, Ranked
 from models.bundle import Bundle
 from models.data import Float32, History
 from models.features import feature_names
@@ -22,6 +22,9 @@ SOURCES = ["ials", "popularity"]
 ASKED = history("0", "2")
 
 
+USUAL = {surface: weights for surface, weights in fitted().parts.json("blend").items() if surface != SHORT}
+
+
 def parts(feature: str = "score of ials", sign: float = -1.0) -> Parts:
     """Trees that put what a feature says least of before (sign -1) or behind all others."""
     number = feature_names(SOURCES).index(feature)
@@ -32,6 +35,7 @@ def parts(feature: str = "score of ials", sign: float = -1.0) -> Parts:
     ]
     found = replace(fitted().parts, arrays=dict(fitted().parts.arrays), documents=dict(fitted().parts.documents))
     splits_of({"tree_info": [{"tree_structure": step} for step in steps]}).add_to(found)
+    found.documents["blend"] = USUAL
     found.documents["ranker"] = {"sources": SOURCES}
     return found
 
@@ -127,3 +131,21 @@ def test_a_history_shorter_than_those_learnt_from_leaves_the_blends_order() -> N
     taught.documents["ranker"] = {"sources": SOURCES, "shortest_history": 2}
     plain = [IDS[place] for place in blended().order.tolist()]
     assert ranked(taught, history("0")) == plain != ranked(taught, history("0", "2"))
+
+
+def test_users_of_whom_little_is_known_get_their_own_weights_and_the_trees_order_what_the_usual_ones_give() -> None:
+    taught = parts("popularity above the history's")
+    columns_of = columns(ials=SCORES["ials"].tolist(), popularity=[0.0, 1.0, 2.0, 3.0])
+    usual = {**USUAL, "recommend": {"ials": 1.0}}
+    taught.documents["blend"] = {**usual, SHORT: {"below": 2, "weights": {"popularity": 1.0}}}
+    taught.documents["ranker"] = {"sources": SOURCES, "shortest_history": 1}
+
+    def scored(bundle: Parts, asked: History) -> list[float]:
+        return list(Ranker.of(bundle).rank("recommend", IDS, columns_of, 0, 0, asked).scores)
+
+    by_trees = scored(taught, history("0"))
+    taught.documents["ranker"] = {"sources": SOURCES, "shortest_history": 2}
+    alone = Ranker.of(taught).rank("recommend", IDS, columns_of, 0, 0, history("0"))
+    assert [IDS[place] for place in alone.order.tolist()] == IDS[::-1]
+    assert by_trees == list(Blend(usual).rank("recommend", IDS, columns_of, 0).scores)
+    assert scored(taught, ASKED) == by_trees

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from models.blend import SHORT
 from models.bundle import MANIFEST, Bundle
 from models.data import Interactions, ItemInfo
 from models.encoder import Encoder
@@ -102,7 +103,7 @@ def test_every_stage_tells_its_progress() -> None:
 def test_the_blend_is_fitted_on_the_latest_events_and_the_models_on_all() -> None:
     told = fitted().metrics["recommend"]
     assert told["questions"] == 24
-    assert set(fitted().parts.json("blend")) == set(SURFACES)
+    assert set(fitted().parts.json("blend")) == {*SURFACES, SHORT}
     found = Histories(fitted().parts).of("u0")
     assert found is not None and len(found) == 5, "nothing is held out of what is saved"
 

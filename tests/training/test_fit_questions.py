@@ -9,7 +9,16 @@ from models.data import ItemInfo
 from models.histories import Histories
 from tests.models.worlds import checkerboard, colour_of, fitted
 from training.fit import tidy
-from training.questions import excerpt, of_items, of_texts, of_users
+from training.questions import (
+    Question,
+    excerpt,
+    of_items,
+    of_newcomers,
+    of_texts,
+    of_users,
+    of_users_in_turn,
+    shortest_history,
+)
 from training.splits import temporal
 
 SPLIT = temporal(tidy(*checkerboard())[0])
@@ -31,6 +40,41 @@ def test_no_more_questions_than_asked_for() -> None:
     recommender, histories = fitted().recommender, Histories(fitted().parts)
     assert len(of_users(SPLIT, histories, recommender, 5, rng())) == 5
     assert len(of_texts(checkerboard()[1], np.ones(12, np.float32), recommender, 5, rng())) == 5
+
+
+def test_users_in_turn_are_the_same_users_in_an_order_that_is_drawn() -> None:
+    recommender, histories = fitted().recommender, Histories(fitted().parts)
+    told = [_told(each) for each in of_users(SPLIT, histories, recommender, 100, rng())]
+    drawn = [_told(each) for each in of_users_in_turn(SPLIT, histories, recommender, 100, rng())]
+    assert sorted(drawn) == sorted(told) and drawn != told
+    assert [_told(each) for each in of_users_in_turn(SPLIT, histories, recommender, 5, rng())] == drawn[:5]
+
+
+def _told(question: Question) -> tuple[list[str], list[str]]:
+    assert question.query.history is not None
+    return list(question.query.history.item_ids), sorted(question.relevant)
+
+
+def test_of_newcomers_the_first_entries_are_told_and_nothing_known_is_asked_for() -> None:
+    whole = of_users(SPLIT, Histories(fitted().parts), fitted().recommender, 4, rng())
+    found = of_newcomers(whole, fitted().recommender, 3)
+    for number, (question, of_all) in enumerate(zip(found, whole, strict=True)):
+        ids, right = _told(of_all)
+        assert _told(question) == (ids[-1 - number % 2 :], right), "one entry and two in turn"
+        assert set(question.query.exclude) == set(ids) and question.query.factors is not None
+
+
+def test_nobody_stands_for_newcomers_where_all_know_as_little() -> None:
+    whole = of_users(SPLIT, Histories(fitted().parts), fitted().recommender, 2, rng())
+    assert of_newcomers(whole, fitted().recommender, 1) == []
+    newcomers = of_newcomers(whole, fitted().recommender, 2)
+    assert len(newcomers) == 2 and of_newcomers(newcomers, fitted().recommender, 2) == []
+
+
+def test_the_shortest_history_is_short_of_the_few_below() -> None:
+    assert shortest_history([1, *range(20, 59)]) == 20 and shortest_history([3] * 9) == 3
+    assert shortest_history([]) == 0
+    assert shortest_history([9_000] * 9) == 500, "as many as queries look at"
 
 
 def test_like_an_item_is_what_the_same_user_liked_then() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.blend import Blend
+from models.blend import SHORT, Blend
 from models.data import Float64
 from models.shard import Query
 from models.sources import SURFACES
@@ -93,6 +93,16 @@ def test_questions_without_candidates_cost_nothing() -> None:
     everything = frozenset(recommender.shard.search(Query(count=100)).item_ids)
     found = Table.of("recommend", recommender, [Question(Query(exclude=everything), frozenset({"1"}))], nothing)
     assert found.ndcg(np.ones(len(found.sources))) == 0.0
+
+
+def test_newcomers_get_weights_of_their_own_in_the_document_that_serving_reads() -> None:
+    parts = fitted().parts
+    told = parts.json("blend")[SHORT]
+    assert told["below"] == 4, "of five events one is held out"
+    assert told["weights"] and set(told["weights"]) <= set(WEIGHED["recommend"])
+    metrics = fitted().metrics[SHORT]
+    assert metrics["questions"] == 24
+    assert metrics["ndcg@10"]["blend"] >= metrics["ndcg@10"]["popularity"]
 
 
 def test_climbing_finds_the_top_of_a_hill() -> None:
