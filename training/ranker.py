@@ -6,7 +6,7 @@ are computed by the lines that serve. LambdaMART after Burges, "From RankNet to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,12 +22,12 @@ from models.ranker import DEPTH, SURFACE, able, head, no_ranker, reordered
 from models.sparse import Int64
 from models.writer import Parts
 from training.progress import Progress
-from training.questions import Question, of_users
+from training.questions import Question, of_users_in_turn, shortest_history
 from training.splits import Split, targets
 from training.weights import WEIGHED, K
 
 RANKED: Final = WEIGHED[SURFACE]
-SHORTER: Final = 0.05  # of the questions: trees have no say in what so few have taught
+PROBED: Final = 100  # questions that tell which sources speak
 SPEAKS_UP: Final = 0.5  # of the questions: a source that spoke in fewer is none to rank by
 
 
@@ -39,7 +39,10 @@ class RankerConfig:
     order, with 8,000 questions a slice.
     """
 
-    questions: int = 3_000  # a slice, at most; of purchases 8,000 gave .074 and 2,500 .073, in more than twice the time
+    # A slice, of those with a right candidate, at most. The others teach nothing, and of sparse purchases they are seven
+    # in ten: of 3,000 asked whatever comes 850 taught, and no ranker was kept.
+    questions: int = 3_000
+    asked: int = 20_000  # a slice, at most, whatever their candidates: each costs a search of one or two milliseconds
     least_questions: int = 200  # with fewer, trees learn chance: none are grown
     negatives: int = 50  # of a question's wrong candidates so many at random; 150 gave .202 and .074, the same
     trees: int = 150
@@ -51,8 +54,10 @@ class RankerConfig:
     least_gain: float = 1.64
 
     def __post_init__(self) -> None:
-        if min(self.questions, self.least_questions, self.negatives, self.least_in_leaf) < 1 or self.trees < 0:
-            raise ValueError("questions, least_questions, negatives and least_in_leaf are 1 or more, trees 0 or more")
+        if min(self.questions, self.asked, self.least_questions, self.negatives, self.least_in_leaf) < 1:
+            raise ValueError("questions, asked, least_questions, negatives and least_in_leaf are 1 or more")
+        if self.trees < 0:
+            raise ValueError("trees is 0 or more")
         if not 2 <= self.leaves <= LEAVES or self.learning_rate <= 0:
             raise ValueError(f"leaves lies between 2 and {LEAVES}, learning_rate above 0")
 
@@ -68,12 +73,13 @@ class Lessons:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question's candidates in the blend's order, and what of them the trees may order."""
+    """A question's candidates in the blend's order, and what of them the trees may order: nothing if none is right."""
 
     places: Int64
     table: Float32
     relevant: NDArray[np.bool_]  # of all candidates down to DEPTH
     wanted: int  # how many items would be right
+    entries: int  # of the history
 
 
 class Course:
@@ -83,33 +89,35 @@ class Course:
         self, split: Split, parts: Parts, recommender: LocalRecommender, config: RankerConfig, seed: int
     ) -> None:
         self._recommender = recommender  # of the parts
-        self._parts = parts
-        rng = np.random.default_rng(seed)
-        self._questions = of_users(split, Histories(parts), self._recommender, config.questions, rng)
+        self._parts, self._split = parts, split
+        self._config, self._seed = config, seed
 
     def __len__(self) -> int:
-        return len(self._questions)
+        """How many questions there are at most."""
+        return min(len(targets(self._split)), self._config.asked)
 
     def sources(self) -> list[str]:
         """Those that speak often enough to be ranked by."""
-        some = self._questions[:: max(1, len(self) // 100)]
-        found = [self._recommender.shard.search(question.query).scores for question in some]
+        found = [self._recommender.shard.search(question.query).scores for question in self._questions(PROBED)]
         spoke = {name: sum(name in scores and not np.isnan(scores[name]).all() for scores in found) for name in RANKED}
-        return [name for name, times in spoke.items() if times > SPEAKS_UP * len(some)]
-
-    def shortest_history(self) -> int:
-        """In entries, without the few that are shorter still: of those trees learn next to nothing."""
-        histories = (question.query.history for question in self._questions)
-        lengths = [len(history) for history in histories if history is not None]
-        return int(np.quantile(lengths, SHORTER, method="lower")) if lengths else 0
+        return [name for name, times in spoke.items() if times > SPEAKS_UP * len(found)]
 
     def asked(self, sources: Sequence[str], done: Callable[[int], None]) -> list[Asked]:
-        """Of the questions that the trees would have a say in."""
-        features, found = Features(self._parts, sources), []
-        for question in self._questions:
-            found.append(self._ask(question, features))
+        """Of the questions that the trees would have a say in, until enough have a right candidate."""
+        features, found, answerable = Features(self._parts, sources), [], 0
+        for question in self._questions(self._config.asked):
+            each = self._ask(question, features)
             done(1)
-        return [each for each in found if each is not None]
+            if each is not None:
+                found.append(each)
+                answerable += bool(each.relevant.any())
+            if answerable == self._config.questions:
+                break
+        return found
+
+    def _questions(self, most: int) -> Iterator[Question]:
+        rng = np.random.default_rng(self._seed)
+        return of_users_in_turn(self._split, Histories(self._parts), self._recommender, most, rng)
 
     def _ask(self, question: Question, features: Features) -> Asked | None:
         query = question.query
@@ -118,10 +126,13 @@ class Course:
             return None
         blend = self._recommender.ranker.blend
         ranked = blend.rank(SURFACE, found.item_ids, found.scores, 0, CANDIDATES_PER_SOURCE)
-        places, table = head(features, ranked, found.item_ids, found.scores, query.history)
         best = [found.item_ids[place] for place in ranked.order[:DEPTH].tolist()]
         relevant = np.array([item in question.relevant for item in best], np.bool_)
-        return Asked(places, table, relevant, len(question.relevant))
+        nothing = np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
+        places, table = (
+            head(features, ranked, found.item_ids, found.scores, query.history) if relevant.any() else nothing
+        )
+        return Asked(places, table, relevant, len(question.relevant), len(query.history))
 
 
 def enough(split: Split, config: RankerConfig) -> bool:
@@ -151,7 +162,7 @@ def fit_ranker(
         no_ranker(parts)
         if verdict["kept"]:  # what came later teaches as well: .202 instead of .191
             grow(_lessons([*learnt, *judged], config, rng), config, seed).add_to(parts)
-            shortest = min(earlier.shortest_history(), later.shortest_history())
+            shortest = min(shortest_history([each.entries for each in asked]) for asked in (learnt, judged))
             parts.documents["ranker"] = {"sources": sources, "shortest_history": shortest}
         stage.advance()
     return parts, verdict
@@ -168,10 +179,13 @@ def compared(judged: Sequence[Asked], trees: Trees, config: RankerConfig) -> dic
         f"ndcg@{K}": {"blend": round(float(before.mean()), 4), "ranker": round(float(after.mean()), 4)},
         "standard errors": round(gain / error, 2) if error else 0.0,
         "questions": len(judged),
+        "with a right candidate": sum(bool(each.relevant.any()) for each in judged),
     }
 
 
 def _answered(asked: Asked, trees: Trees) -> NDArray[np.bool_]:
+    if not len(asked.places):
+        return asked.relevant
     order = np.arange(len(asked.relevant))
     order[asked.places] = reordered(asked.places, trees, asked.table)
     return np.asarray(asked.relevant[order], np.bool_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from models.histories import Histories
 from models.lambdamart import Trees
 from models.writer import Parts
 from tests.models.worlds import SMALL, checkerboard, fitted, interactions
-from training.fit import FittedModels, fit_models
+from training.fit import FittedModels, fit_models, tidy
 from training.progress import SilentProgress
-from training.ranker import Asked, Lessons, RankerConfig, compared, grow, ndcg
+from training.ranker import Asked, Course, Lessons, RankerConfig, compared, grow, ndcg
+from training.splits import Split, temporal
 
 CONFIG = RankerConfig(least_questions=20, least_in_leaf=5, trees=30)
 
@@ -51,7 +53,7 @@ def asked(taught: Lessons) -> list[Asked]:
     found = []
     for number in range(len(taught.sizes)):
         part = slice(number * 10, number * 10 + 10)
-        found.append(Asked(np.arange(10), taught.table[part], taught.relevant[part], 1))
+        found.append(Asked(np.arange(10), taught.table[part], taught.relevant[part], 1, 5))
     return found
 
 
@@ -67,6 +69,48 @@ def test_what_orders_no_better_is_not_kept() -> None:
         each[:, 1] = each[::-1, 1]
     assert not compared(asked(wrong), Trees(grow(lessons(200, 0), CONFIG, 0)), CONFIG)["kept"]
     assert not compared([], Trees(grow(lessons(200, 0), CONFIG, 0)), CONFIG)["kept"]
+
+
+def test_questions_without_a_right_candidate_count_as_lost_by_both() -> None:
+    judged = asked(lessons(60, 1))
+    lost = Asked(np.zeros(0, np.int64), np.zeros((0, 0), np.float32), np.zeros(10, np.bool_), 1, 5)
+    trees = Trees(grow(lessons(200, 0), CONFIG, 0))
+    of_all, of_half = (compared(each, trees, CONFIG) for each in (judged, judged + [lost] * 60))
+    assert (of_half["questions"], of_half["with a right candidate"]) == (120, 60)
+    for model in ("blend", "ranker"):
+        assert of_half["ndcg@10"][model] == pytest.approx(of_all["ndcg@10"][model] / 2, abs=1e-4)
+
+
+@cache
+def halfway() -> tuple[Split, FittedModels]:
+    """Of each of 24 users one later event, and models of what came before."""
+    split = temporal(tidy(*checkerboard())[0])
+    return split, fit_models(split.train, tidy(*checkerboard())[1], SMALL, SilentProgress())
+
+
+def course(config: RankerConfig) -> Course:
+    split, found = halfway()
+    return Course(split, found.parts, found.recommender, config, 0)
+
+
+def nothing(_: int) -> None: ...
+
+
+def test_questions_are_asked_until_enough_have_a_right_candidate() -> None:
+    full = course(RankerConfig()).asked(["ials"], nothing)
+    right = [bool(each.relevant.any()) for each in full]
+    assert len(full) == 24 and sum(right) > 10
+    some = course(RankerConfig(questions=10)).asked(["ials"], nothing)
+    assert sum(each.relevant.any() for each in some) == 10 and len(some) == 1 + np.flatnonzero(right)[9]
+    assert len(course(RankerConfig(asked=7)).asked(["ials"], nothing)) == 7 == len(course(RankerConfig(asked=7)))
+
+
+def test_what_has_no_right_candidate_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(len(each.table) > 1 for each in course(RankerConfig()).asked(["ials"], nothing))
+    monkeypatch.setattr("training.ranker.DEPTH", 0)
+    found = course(RankerConfig()).asked(["ials"], nothing)
+    assert len(found) == 24 and not any(each.table.size or each.places.size for each in found)
+    assert {each.entries for each in found} == {4}
 
 
 def test_the_same_lessons_give_the_same_trees() -> None:
@@ -116,7 +160,7 @@ def test_ndcg_is_that_of_the_first_ten() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"questions": 0}, {"trees": -1}, {"leaves": 1}, {"leaves": 17}, {"learning_rate": 0.0}]
+    "setting", [{"questions": 0}, {"asked": 0}, {"trees": -1}, {"leaves": 1}, {"leaves": 17}, {"learning_rate": 0.0}]
 )
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):
