@@ -16,7 +16,9 @@ import numpy as np
 from models.data import Float32, Float64
 from models.sparse import Int64, Matrix, Rows, best_of_rows, largest, row_blocks, row_numbers
 
-BETAS: Final = (0.2, 0.4, 0.6)  # the one first that holds where nothing can be measured
+# The one first that holds where nothing can be measured. On parts of learning parts .3 suits check-ins best (NDCG@20
+# .146; .2 gave .145), .4 suits ml-latest-small.
+BETAS: Final = (0.2, 0.3, 0.4, 0.6)
 
 
 @dataclass(frozen=True, slots=True)
