@@ -19,7 +19,10 @@ ABOVE_SOURCES: Final = ("blend", "ranker")
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A figure to reach: `value`, or what another model has, times and plus something."""
+    """A figure to reach: `value`, or what another model has, times and plus something.
+
+    What another model has itself is to be surpassed, unless `not_below` lets the same do.
+    """
 
     model: str
     metric: str  # with its cut-off: "ndcg@10"
@@ -27,11 +30,22 @@ class Reach:
     than: str = ""
     times: float = 1.0
     plus: float = 0.0
+    not_below: bool = False
     beyond: float | None = None
 
     def __post_init__(self) -> None:
         if (self.value is None) == (not self.than):
             raise ValueError("a figure to reach has a value, or than")
+        if self.not_below and (not self.than or not self.itself):
+            raise ValueError("not_below goes with than alone; a value, and times and plus of another's, are least ones")
+
+    @property
+    def itself(self) -> bool:
+        """Whether another model's figure is the mark, and not a part or a multiple of it."""
+        return bool(self.than) and self.times == 1 and self.plus == 0
+
+    def reached(self, found: float, needed: float) -> bool:
+        return found > needed if self.itself and not self.not_below else found >= needed
 
     def needed(self, figures: Mapping[str, float]) -> float | None:
         """From figures of this metric by model, in the order they were measured; None: what it takes is missing."""

@@ -67,15 +67,14 @@ def verdict(reach: Reach, figures: Sequence[Measured]) -> str:
         return f"- {reach.model}, {reach.metric}: nothing to measure it by"
     if found is None:
         return f"- {reach.model}, {reach.metric}: to reach {needed:.4f}{than}: missed, there was none"
-    ahead = found > needed if reach.than else found >= needed
-    word = "reached" if ahead else f"missed by {needed - found:.4f}"
+    word = "reached" if reach.reached(found, needed) else f"missed by {needed - found:.4f}"
     beyond = f"; beyond: {reach.beyond:g}" if reach.beyond is not None else ""
     return f"- {reach.model}, {reach.metric}: {found:.4f}, to reach {needed:.4f}{than}: {word}{beyond}"
 
 
 def _wanted(reach: Reach) -> str:
     parts = [f"{reach.times:g} times" if reach.times != 1 else "", f"{reach.plus:g} above" if reach.plus else ""]
-    told = " and ".join(filter(None, parts)) or "above"
+    told = " and ".join(filter(None, parts)) or ("not below" if reach.not_below else "above")
     return f"{told} {'the best source' if reach.than == EVERY_SOURCE else reach.than}"
 
 

@@ -119,7 +119,11 @@ def test_a_mean_over_seeds_is_judged() -> None:
     missed = verdict(Reach("blend", "ndcg@10", than="popularity", times=2.0), figures)
     assert missed == "- blend, ndcg@10: 0.4500, to reach 0.6000 (2 times popularity): missed by 0.1500"
     equal = verdict(Reach("popularity", "ndcg@10", than="popularity"), figures)
-    assert "missed" in equal, "above is more than the same"
+    assert equal == "- popularity, ndcg@10: 0.3000, to reach 0.3000 (above popularity): missed by 0.0000"
+    as_good = verdict(Reach("popularity", "ndcg@10", than="popularity", not_below=True), figures)
+    assert as_good == "- popularity, ndcg@10: 0.3000, to reach 0.3000 (not below popularity): reached"
+    doubled = [measured("popularity", 0.25), measured("blend", 0.5)]
+    assert verdict(Reach("blend", "ndcg@10", than="popularity", times=2.0), doubled).endswith("popularity): reached")
     assert "to reach 0.1000: missed, there was none" in verdict(Reach("ranker", "ndcg@10", value=0.1), figures)
     assert "nothing to measure it by" in verdict(Reach("blend", "ndcg@10", than="ranker"), figures)
 

@@ -58,6 +58,12 @@ def test_what_is_reached_and_what_was_to_be(reach: Reach, found: float | None, n
     assert reach.needed(FIGURES) == (None if needed is None else pytest.approx(needed))
 
 
+@pytest.mark.parametrize("wrong", [{"value": 0.1}, {"than": "blend", "times": 2.0}, {"than": "blend", "plus": 0.1}])
+def test_what_is_a_least_figure_anyway_needs_no_word_for_it(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="not_below goes with than alone"):
+        Reach("m", "x", not_below=True, **wrong)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("wrong", [{}, {"value": 0.1, "than": "blend"}])
 def test_a_goal_is_a_value_or_a_comparison(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="has a value, or than"):
