@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 
 from models import ease, itemknn, rp3beta, transitions
 from models.data import Float32, Float64, Int32, Interactions
@@ -13,7 +12,7 @@ from models.rp3beta import Rp3BetaConfig
 from models.sparse import Int64, Matrix, Rows, matrix_of
 from models.transitions import TransitionsConfig
 from training.spark.histories import Histories
-from training.spark.sums import RowsOf, added, best_rows, blocks_of, inner_products, rows_of_block, sum_blocks
+from training.spark.sums import RowsOf, added_blocks, best_rows, blocks_of, inner_products, rows_of_block
 
 
 def fit_itemknn(histories: Histories, squares: Float64, config: ItemKnnConfig) -> Rows:
@@ -67,8 +66,7 @@ def _gram(histories: Histories, items: Int32) -> Float32:
         return lambda rows: by_item[rows[rows < width]] @ wished
 
     gram = np.zeros((width, width), np.float32, order="F")
-    for row in sum_blocks(histories, products, blocks).toLocalIterator():
-        part = added(pa.Table.from_pylist([row.asDict()]), width)
-        places = rows_of_block(row["block"], blocks, histories.width)
-        gram[places[places < width]] += part.toarray()
+    for block, found in added_blocks(histories, products, width):
+        places = rows_of_block(block, blocks, histories.width)
+        gram[places[places < width]] = found.toarray()
     return gram

@@ -78,6 +78,22 @@ def sum_blocks(histories: Histories, of_chunk: Callable[[Interactions], RowsOf],
     return histories.chunked(work, _BLOCK)
 
 
+def added_blocks(
+    histories: Histories, of_chunk: Callable[[Interactions], RowsOf], width: int
+) -> Iterator[tuple[int, Matrix]]:
+    """Blocks of the sum by their numbers. They come one by one: many at once are more than the driver may hold."""
+    blocks = blocks_of(histories)
+
+    def add(table: pa.Table) -> pa.Table:
+        total = added(table, width)
+        parts = (total.indptr.astype(np.int64), total.indices.astype(np.int32), total.data.astype(np.float32))
+        return pa.Table.from_batches([of_bytes(_BLOCK, parts, block=table["block"][0].as_py())])
+
+    by_block = sum_blocks(histories, of_chunk, blocks).repartition(blocks, "block").groupBy("block")
+    for row in by_block.applyInArrow(add, _BLOCK).toLocalIterator():
+        yield row["block"], added(pa.Table.from_pylist([row.asDict()]), width)
+
+
 def added(table: pa.Table, width: int) -> Matrix:
     """The sum of a block's parts."""
     total: Matrix | None = None
