@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(300)  # the first test of all starts a JVM and its workers
 
+# The strength is given: where two are about as good, each engine may choose another.
 FEW_STEPS = """
 [fit.ials]
 dimension = 8
 steps = 2
+unobserved_weight = 0.1
+regularization_share = 0.015
 [fit.tokenizer]
 vocabulary = 100
 """
