@@ -95,22 +95,22 @@ def open_of(config: FitConfig, name: str) -> tuple[list[Settings], list[Settings
 
 
 def _best(parts: Parts, config: FitConfig, name: str, held_out: Slice) -> Tried:
-    learnt, asked = open_of(config, name)
+    learnt, every = open_of(config, name)
 
     def tried(parts: Parts, way: Settings, asked: Sequence[Settings]) -> Tried:
         options = together([way], asked)
         variants = varied(parts, config, name, options, held_out.train)
-        qualities = [held_out.quality(scores(variant, name, held_out)) for variant in variants]
-        best = preferred(qualities, options)
-        return Tried(options[best], weighed(qualities, options)[best], variants[best])
+        qualities = weighed([held_out.quality(scores(each, name, held_out)) for each in variants], options, every[0])
+        best = int(np.argmax(qualities))  # of equal ones the first
+        return Tried(options[best], qualities[best], variants[best])
 
     if name not in CLIMBED:
-        return max((tried(parts, way, asked) for way in learnt), key=lambda one: one.quality)
+        return max((tried(parts, way, every) for way in learnt), key=lambda one: one.quality)
     start = learnt.index({key: CLIMBED[name][key] for key in learnt[0]})
-    first = tried(parts, learnt[start], asked)
-    alike = [{key: first.option[key] for key in asked[0]}]
+    first = tried(parts, learnt[start], every)
+    alike = [{key: first.option[key] for key in every[0]}]
     place, best = climbed(lambda place: tried(parts, learnt[place], alike), first, start, len(learnt))
-    return first if best is first else tried(best.parts, learnt[place], asked)
+    return first if best is first else tried(best.parts, learnt[place], every)
 
 
 def climbed(look: Callable[[int], Tried], first: Tried, start: int, places: int) -> tuple[int, Tried]:
@@ -132,14 +132,9 @@ def together(learnt: Sequence[Settings], asked: Sequence[Settings]) -> list[Sett
     return [{**one, **other} for one in learnt for other in asked]
 
 
-def preferred(qualities: Sequence[float], options: Sequence[Settings]) -> int:
-    """The best one; of equal ones the first."""
-    return int(np.argmax(weighed(qualities, options)))
-
-
-def weighed(qualities: Sequence[float], options: Sequence[Settings]) -> list[float]:
-    """The qualities without the margin that is asked of those that look at less."""
-    margins = [MARGIN if looks_at_less(option, options[0]) else 1.0 for option in options]
+def weighed(qualities: Sequence[float], options: Sequence[Settings], first: Settings) -> list[float]:
+    """The qualities without the margin that is asked of those that look at less than the `first` does."""
+    margins = [MARGIN if looks_at_less(option, first) else 1.0 for option in options]
     return [quality / margin for quality, margin in zip(qualities, margins, strict=True)]
 
 

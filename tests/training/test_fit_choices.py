@@ -15,7 +15,8 @@ from models.itemknn import ItemKnnConfig
 from models.transitions import SHAPES, TransitionsConfig
 from models.writer import Parts
 from tests.models.worlds import SMALL, interactions
-from training.choices import GAIN, Tried, choose, climbed, left_open, looks_at_less, open_of, preferred, together
+from training import choices
+from training.choices import GAIN, Tried, choose, climbed, left_open, looks_at_less, open_of, together, weighed
 from training.fit import fit_models, tidy
 from training.parts import FitConfig, fit_parts, fit_texts
 from training.progress import SilentProgress
@@ -90,7 +91,13 @@ def test_options_are_cut_to_what_is_open() -> None:
     [([0.2, 0.1, 0.21], 0), ([0.2, 0.201, 0.21], 1), ([0.2, 0.1, 0.23], 2), ([0.0, 0.0, 0.0], 0)],
 )
 def test_looking_at_less_must_be_clearly_better(qualities: list[float], place: int) -> None:
-    assert preferred(qualities, [{"half_life": places} for places in (20.0, 0.0, 3.0)]) == place
+    options = [{"half_life": places} for places in (20.0, 0.0, 3.0)]
+    assert int(np.argmax(weighed(qualities, options, options[0]))) == place
+
+
+def test_the_margin_is_asked_of_an_option_alone_too() -> None:
+    """Else whatever is learnt next is better by the margin than what it is compared with."""
+    assert weighed([1.1], [{"half_life": 3.0}], {"half_life": 20.0}) == [pytest.approx(1.0)]
 
 
 def test_what_looks_at_less() -> None:
@@ -167,3 +174,16 @@ def test_only_what_lies_where_it_gets_clearly_better_is_learnt(
 def test_the_climb_begins_in_the_table() -> None:
     assert USUAL in STRENGTHS
     assert list(STRENGTHS) == sorted(STRENGTHS, reverse=True)
+
+
+def test_no_strength_is_better_for_the_margin_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All strengths are worth the same, and fast ageing is clearly better."""
+    config, silent, stages = replace(SMALL, ials=IalsConfig(dimension=8, steps=1)), SilentProgress(), EachAnew()
+    data, items = tidy(groups(20, 0.3), [ItemInfo(str(number)) for number in range(ITEMS)])
+    texts, split = fit_texts(items, config, silent, stages), temporal(data)
+    parts = fit_parts(split.train, items, texts, config, silent, stages, "")
+    worth = {20.0: 1.0, 0.0: 0.9, 3.0: 1.2, None: 0.0}
+    monkeypatch.setattr(choices, "scores", lambda parts, name, held_out: worth[parts.config[name].get("half_life")])
+    monkeypatch.setattr(Slice, "quality", lambda held_out, told: told)
+    found = choose(parts, config, Slice.of(split, parts, 10, np.random.default_rng(0)), silent)["ials"]
+    assert found == {"unobserved_weight": USUAL[0], "regularization_share": USUAL[1], "half_life": 3.0}
