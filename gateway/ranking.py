@@ -85,7 +85,13 @@ async def _rank(
 
 
 async def _ask(run: Run, request: RankRequest) -> Ranked:
-    answer = await run.upstreams.ranking.rank(request, run.context(RANKING_SHARE))
+    try:
+        answer = await run.upstreams.ranking.rank(request, run.context(RANKING_SHARE))
+    except RpcError as error:
+        if error.status is not Status.INVALID_ARGUMENT:
+            raise
+        # What a caller has asked for was taken by the stages before: this is about what they answered.
+        raise RpcError(Status.INTERNAL, f"ranking refused the candidates: {error.message}") from error
     sizes = {len(answer.order), len(answer.scores), *(len(column.scores) for column in answer.contributions)}
     if len(sizes) > 1 or len(answer.order) % INT:
         raise RpcError(Status.INTERNAL, f"ranking answered columns of {sorted(sizes)} bytes")

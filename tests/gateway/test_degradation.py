@@ -126,13 +126,26 @@ def test_a_ranking_that_does_the_work_of_two_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("status", [Status.INVALID_ARGUMENT, Status.FAILED_PRECONDITION])
-@pytest.mark.parametrize("stage", ["feedback", "embedding", "0-0", "ranking"])
+@pytest.mark.parametrize("stage", ["feedback", "embedding", "0-0"])
 def test_what_a_stage_has_against_a_request_is_no_absence(stage: str, status: Status) -> None:
     mesh = mesh_without()
     mesh.wires[stage].fails = RpcError(status, "history: too long")
     error = mesh.error(mesh.ask.recommend(ASK))
     assert (error.status, error.message) == (status, "history: too long")
     assert not mesh.away
+
+
+def test_what_ranking_has_against_candidates_is_not_the_callers_fault() -> None:
+    mesh = mesh_without()
+    mesh.wires["ranking"].fails = RpcError(Status.INVALID_ARGUMENT, "sources[5].source: 'po`ularity' is none of ...")
+    assert mesh.answer(mesh.ask.recommend(ASK)).degraded == ["ranking"]
+    assert mesh.away == ["ranking"]
+
+
+def test_a_version_that_ranking_has_not_is_no_absence() -> None:
+    mesh = mesh_without()
+    mesh.wires["ranking"].fails = RpcError(Status.FAILED_PRECONDITION, "no version 7")
+    assert mesh.error(mesh.ask.recommend(ASK)).status is Status.FAILED_PRECONDITION
 
 
 @pytest.mark.parametrize("status", [Status.INTERNAL, Status.UNKNOWN, Status.DEADLINE_EXCEEDED, Status.UNIMPLEMENTED])
