@@ -73,18 +73,18 @@ def test_candidates_are_scored_as_the_blend_scores_them() -> None:
 
 def test_a_source_that_misleads_gets_little_weight() -> None:
     misleading = table([[[1.0, -2.0], [0.0, 2.0]]] * 3, [[True, False]] * 3)
-    weights = fit_surface(misleading, least_popularity=0.02)
+    weights = fit_surface(misleading, least_popularity=0.02, depths=(10, 50))
     assert misleading.ndcg(np.array([weights["ials"], weights["popularity"]])) == 1.0
     assert weights["popularity"] < weights["ials"] / 3
 
 
 def test_popularity_always_counts_a_little() -> None:
     useless = table([[[1.0, 0.0], [0.0, 0.0]]], [[True, False]])
-    assert fit_surface(useless, least_popularity=0.02)["popularity"] >= 0.02
+    assert fit_surface(useless, least_popularity=0.02, depths=(10, 50))["popularity"] >= 0.02
 
 
 def test_without_questions_all_sources_weigh_the_same() -> None:
-    weights = fit_surface(table([], []), least_popularity=0.02)
+    weights = fit_surface(table([], []), least_popularity=0.02, depths=(10, 50))
     assert weights == {"ials": 0.5, "popularity": 0.5}
 
 
@@ -124,9 +124,9 @@ def test_sources_are_added_while_they_gain() -> None:
 
 def test_a_source_without_an_opinion_is_dropped() -> None:
     silent = table([[[0.0, 1.0], [0.0, 0.5]]], [[True, False]])
-    assert fit_surface(silent, least_popularity=0.02) == {"popularity": 1.0}
+    assert fit_surface(silent, least_popularity=0.02, depths=(10, 50)) == {"popularity": 1.0}
     nobody = table([[[0.0, 0.0], [0.0, 0.0]]], [[True, False]])
-    assert fit_surface(nobody, least_popularity=0.02) == {"popularity": 0.02}
+    assert fit_surface(nobody, least_popularity=0.02, depths=(10, 50)) == {"popularity": 0.02}
 
 
 def test_a_dropped_weight_can_come_back() -> None:
@@ -139,12 +139,26 @@ def test_a_dropped_weight_can_come_back() -> None:
     assert climb(quality, np.ones(2), np.arange(2))[1] == pytest.approx(0.2, rel=0.3)
 
 
+def test_weights_are_those_of_the_depths_that_are_asked_for() -> None:
+    """The first source names one in three at once and ruins the others; the second has all in the third place."""
+    by_all = [3.0, 2.0, 1.0, *[0.0] * 20]
+    named, ruined = ([[far if place == 2 else 0.0, score] for place, score in enumerate(by_all)] for far in (9.0, -9.0))
+    told = table([named, ruined, ruined], [[False, False, True]] * 3)
+    first = fit_surface(told, least_popularity=0.02, depths=(1,))
+    deep = fit_surface(told, least_popularity=0.02, depths=(50,))
+    assert first["ials"] > 0.25 * first["popularity"]
+    assert deep.get("ials", 0.0) < 0.2 * deep["popularity"]
+
+
 def test_every_surface_weighs_popularity() -> None:
     assert set(WEIGHED) == set(SURFACES)
     assert all("popularity" in names for names in WEIGHED.values())
 
 
-@pytest.mark.parametrize("setting", [{"held_out_share": 0.0}, {"questions": 0}, {"least_popularity": 0.0}])
+@pytest.mark.parametrize(
+    "setting",
+    [{"held_out_share": 0.0}, {"questions": 0}, {"least_popularity": 0.0}, {"depths": ()}, {"depths": (10, 101)}],
+)
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):
         BlendConfig(**setting)  # type: ignore[arg-type]
