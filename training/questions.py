@@ -60,6 +60,15 @@ def shortest_history(lengths: Sequence[int]) -> int:
     return min(int(np.quantile(lengths, SHORTER, method="lower")), HISTORY_LIMIT) if lengths else 0
 
 
+def newcomers_below(lengths: Sequence[int]) -> int:
+    """Who has fewer entries is a newcomer: fewer than nearly all, and no more than TOLD tells of one.
+
+    What is learnt of five entries holds of no more: in MovieLens-1M in order it told users of 6 to 20 their next film
+    with an NDCG@10 of .02, and what follows an item alone with .23.
+    """
+    return min(shortest_history(lengths), max(TOLD) + 1)
+
+
 def of_newcomers(questions: Sequence[Question], recommender: LocalRecommender, below: int) -> list[Question]:
     """What will somebody take to of whom little is known? Told: the first entries of a user's history, as many as TOLD
     says in turn, fewer than `below`.

@@ -20,7 +20,7 @@ from models.ranker import Ranker
 from models.sparse import Int64
 from models.writer import Parts
 from training.progress import Progress
-from training.questions import Question, of_items, of_newcomers, of_texts, of_users, shortest_history
+from training.questions import Question, newcomers_below, of_items, of_newcomers, of_texts, of_users
 from training.splits import Split
 
 Weights: TypeAlias = dict[str, float]
@@ -83,7 +83,7 @@ def fit_blend(
 
     for surface, questions in asked.items():
         document[surface] = fit(surface, questions, surface)
-    below = shortest_history([len(question.query.history or ()) for question in asked[FOR_USERS]])
+    below = newcomers_below([len(question.query.history or ()) for question in asked[FOR_USERS]])
     newcomers = of_newcomers(asked[FOR_USERS], recommender, below)
     if newcomers:
         document[SHORT] = {"below": below, "weights": fit(FOR_USERS, newcomers, SHORT)}

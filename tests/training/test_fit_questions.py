@@ -10,8 +10,10 @@ from models.histories import Histories
 from tests.models.worlds import checkerboard, colour_of, fitted
 from training.fit import tidy
 from training.questions import (
+    TOLD,
     Question,
     excerpt,
+    newcomers_below,
     of_items,
     of_newcomers,
     of_texts,
@@ -69,6 +71,12 @@ def test_nobody_stands_for_newcomers_where_all_know_as_little() -> None:
     assert of_newcomers(whole, fitted().recommender, 1) == []
     newcomers = of_newcomers(whole, fitted().recommender, 2)
     assert len(newcomers) == 2 and of_newcomers(newcomers, fitted().recommender, 2) == []
+
+
+def test_a_newcomer_has_no_more_entries_than_weights_are_learnt_of() -> None:
+    assert newcomers_below([3, 4, 4]) == 3
+    assert newcomers_below([30, 40, 50]) == max(TOLD) + 1
+    assert newcomers_below([]) == 0
 
 
 def test_the_shortest_history_is_short_of_the_few_below() -> None:
