@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from models.data import Float32, History, ItemInfo
+from models.data import Float32, History, Int32, ItemInfo
 from models.histories import HISTORY_LIMIT, Histories
 from models.pipeline import LocalRecommender
 from models.shard import Query
@@ -33,22 +33,26 @@ def of_users(
     split: Split, histories: Histories, recommender: LocalRecommender, most: int, rng: np.random.Generator
 ) -> list[Question]:
     """What will a user take to next? Right: what they took to in the held-out slice."""
-    users = _some(sorted(targets(split)), most, rng)
-    return list(_of_users(split, histories, recommender, users))
+    wanted = targets(split)
+    return list(_of_users(wanted, split, histories, recommender, _some(sorted(wanted), most, rng)))
 
 
 def of_users_in_turn(
     split: Split, histories: Histories, recommender: LocalRecommender, most: int, rng: np.random.Generator
 ) -> Iterator[Question]:
     """As `of_users`, one by one in an order that is drawn, for who stops when they have enough."""
-    users = sorted(targets(split))
-    return _of_users(split, histories, recommender, rng.permutation(users)[:most].tolist())
+    wanted = targets(split)
+    return _of_users(wanted, split, histories, recommender, rng.permutation(sorted(wanted))[:most].tolist())
 
 
 def _of_users(
-    split: Split, histories: Histories, recommender: LocalRecommender, users: Sequence[int]
+    wanted: Mapping[int, Int32],
+    split: Split,
+    histories: Histories,
+    recommender: LocalRecommender,
+    users: Sequence[int],
 ) -> Iterator[Question]:
-    wanted, names = targets(split), split.train.item_ids
+    names = split.train.item_ids
     for user in users:
         history = histories.of(split.train.user_ids[user])
         yield Question(recommender.query(history, 1), frozenset(names[item] for item in wanted[user].tolist()))

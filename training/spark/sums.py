@@ -72,10 +72,14 @@ def sum_blocks(histories: Histories, of_chunk: Callable[[Interactions], RowsOf],
         for block in range(blocks):
             found = of_items(rows_of_block(block, blocks, width))
             if found.nnz:
-                parts = (found.indptr.astype(np.int64), found.indices.astype(np.int32), found.data.astype(np.float32))
-                yield of_bytes(_BLOCK, parts, block=block)
+                yield _sent(found, block)
 
     return histories.chunked(work, _BLOCK)
+
+
+def _sent(found: Matrix, block: int) -> pa.RecordBatch:
+    parts = (found.indptr.astype(np.int64), found.indices.astype(np.int32), found.data.astype(np.float32))
+    return of_bytes(_BLOCK, parts, block=block)
 
 
 def added_blocks(
@@ -85,9 +89,7 @@ def added_blocks(
     blocks = blocks_of(histories)
 
     def add(table: pa.Table) -> pa.Table:
-        total = added(table, width)
-        parts = (total.indptr.astype(np.int64), total.indices.astype(np.int32), total.data.astype(np.float32))
-        return pa.Table.from_batches([of_bytes(_BLOCK, parts, block=table["block"][0].as_py())])
+        return pa.Table.from_batches([_sent(added(table, width), table["block"][0].as_py())])
 
     by_block = sum_blocks(histories, of_chunk, blocks).repartition(blocks, "block").groupBy("block")
     for row in by_block.applyInArrow(add, _BLOCK).toLocalIterator():
