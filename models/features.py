@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -24,13 +25,32 @@ DAY: Final = 86_400.0
 _OF_ITEM: Final = ("popularity", "recent share", "age")
 _OF_USER: Final = ("history length", "mean popularity of the history", "popularity above the history's")
 _COMPARED: Final = ("factors", "content", "transitions", "itemknn")
+_OF_SEQUENCE: Final = "sequence"  # the source whose items are compared too: on MovieLens-1M in order .2016 after .2003
 
 
 def feature_names(sources: Sequence[str]) -> tuple[str, ...]:
     """In the order of the columns; `sources` are those whose scores count."""
     by_source = [f"{kind} of {source}" for source in sources for kind in ("score", "share of the best", "rank")]
-    compared = [f"{kind} like the last {last}" for kind in _COMPARED for last in LAST]
+    kinds = (*_COMPARED, _OF_SEQUENCE) if _OF_SEQUENCE in sources else _COMPARED
+    compared = [f"{kind} like the last {last}" for kind in kinds for last in LAST]
     return ("blend", *by_source, *_OF_ITEM, *_OF_USER, *compared)
+
+
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """Vectors of items, of which only the direction counts."""
+
+    vectors: Float32
+    shrink: Float32  # of each, to the length of 1; zeros stay
+
+    @classmethod
+    def of(cls, vectors: Float32) -> Directions:
+        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+        return cls(vectors, np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0))
+
+    def cosines(self, rows: Int64, others: Int64) -> Float32:
+        mine, theirs = (self.vectors[each] * self.shrink[each][:, None] for each in (rows, others))
+        return np.asarray(mine @ theirs.T, np.float32)
 
 
 class Features:
@@ -41,11 +61,10 @@ class Features:
         self._row_of = {item: row for row, item in enumerate(bundle.table("items")["id"].to_pylist())}
         self._learned = np.append(bundle.array("item_learned"), False)  # the last: of no item
         self._items = np.stack([bundle.array(name) for name in ("popularity", "item_recent", "item_age")])
-        factors = bundle.array("item_factors")
-        lengths = np.sqrt(np.einsum("ij,ij->i", factors, factors))
-        self._factors, self._shrink = factors, np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        self._factors = Directions.of(bundle.array("item_factors"))
         self._contents = bundle.array("item_contents")
         self._neighbours = [Rows.of(bundle, name) for name in ("transitions", "itemknn")]
+        self._in_order = [Directions.of(bundle.array("sequence_items"))] if _OF_SEQUENCE in self.sources else []
         # Of a source that counts what speaks for an item, a score of zero is no proposal.
         least = [0.0 if name in ABOVE_ZERO else -np.inf for name in self.sources]
         self._least = np.array(least, np.float32).reshape(-1, 1)
@@ -105,12 +124,13 @@ class Features:
         """The mean cosine, or weight of neighbourhood, to the last entries."""
         last = entries[: max(LAST)]
         if not len(last):
-            return np.zeros((len(_COMPARED) * len(LAST), len(rows)), np.float32)
-        units = [self._factors[each] * self._shrink[each][:, None] for each in (rows, last)]
-        compared = [units[0] @ units[1].T, self._contents[rows] @ self._contents[last].T]
+            kinds = len(_COMPARED) + len(self._in_order)
+            return np.zeros((kinds * len(LAST), len(rows)), np.float32)
+        compared = [self._factors.cosines(rows, last), self._contents[rows] @ self._contents[last].T]
         place = np.full(len(self._row_of), -1, np.int32)
         place[rows] = np.arange(len(rows), dtype=np.int32)
         compared += [_weights(neighbours, place, last, len(rows)) for neighbours in self._neighbours]
+        compared += [directions.cosines(rows, last) for directions in self._in_order]
         table = np.stack(compared)
         return np.stack([table[:, :, :number].mean(axis=2) for number in LAST], axis=1).reshape(-1, len(rows))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from models.data import Float32, History, Int32, ItemInfo
-from models.histories import HISTORY_LIMIT, Histories
+from models.histories import HISTORY_LIMIT, SEEN_LIMIT, Histories, merge
 from models.pipeline import LocalRecommender
 from models.shard import Query
 from training.splits import Split, targets
@@ -43,6 +44,28 @@ def of_users_in_turn(
     """As `of_users`, one by one in an order that is drawn, for who stops when they have enough."""
     wanted = targets(split)
     return _of_users(wanted, split, histories, recommender, rng.permutation(sorted(wanted))[:most].tolist())
+
+
+def of_steps_in_turn(
+    split: Split, histories: Histories, recommender: LocalRecommender, most: int, rng: np.random.Generator
+) -> Iterator[Question]:
+    """What will a user take to next, and what after that? Right: one event of the held-out slice each, in their order.
+
+    A history grows with them as that of a live user does. Users stand in an order that is drawn.
+    """
+    wanted, data = targets(split), split.test
+    starts = np.concatenate(([0], np.cumsum(np.bincount(data.users, minlength=len(data.user_ids)))))
+
+    def steps() -> Iterator[Question]:
+        for user in rng.permutation(sorted(wanted)).tolist():
+            history = histories.of(data.user_ids[user])
+            for row in range(starts[user], starts[user + 1]):
+                item, event = data.item_ids[data.items[row]], slice(row, row + 1)
+                if data.items[row] in wanted[user]:
+                    yield Question(recommender.query(history, 1), frozenset({item}))
+                history = merge(history, History([item], data.weights[event], data.timestamps[event]), SEEN_LIMIT)
+
+    return islice(steps(), most)
 
 
 def _of_users(

@@ -6,7 +6,7 @@ are computed by the lines that serve. LambdaMART after Burges, "From RankNet to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from models.ranker import DEPTH, SURFACE, able, head, no_ranker, reordered
 from models.sparse import Int64
 from models.writer import Parts
 from training.progress import Progress
-from training.questions import Question, of_users_in_turn, shortest_history
+from training.questions import Question, of_steps_in_turn, of_users_in_turn, shortest_history
 from training.splits import Split, targets
 from training.weights import WEIGHED, K
 
@@ -43,6 +43,9 @@ class RankerConfig:
     # seven in ten: 3,000 asked whatever comes gave .0757, 3,000 that can teach .0768.
     questions: int = 3_000
     asked: int = 20_000  # a slice, at most, whatever their candidates: each costs a search of one or two milliseconds
+    # 1: the slice before is asked for as the latest one. More: so many of each user's latest events before that are
+    # asked for one by one, each told what came before it. Few users with long histories teach more that way.
+    steps: int = 1
     least_questions: int = 200  # with fewer, trees learn chance: none are grown
     negatives: int = 50  # of a question's wrong candidates so many at random; 150 gave .202 and .074, the same
     trees: int = 150
@@ -54,8 +57,8 @@ class RankerConfig:
     least_gain: float = 1.64
 
     def __post_init__(self) -> None:
-        if min(self.questions, self.asked, self.least_questions, self.negatives, self.least_in_leaf) < 1:
-            raise ValueError("questions, asked, least_questions, negatives and least_in_leaf are 1 or more")
+        if min(self.questions, self.asked, self.steps, self.least_questions, self.negatives, self.least_in_leaf) < 1:
+            raise ValueError("questions, asked, steps, least_questions, negatives and least_in_leaf are 1 or more")
         if self.trees < 0:
             raise ValueError("trees is 0 or more")
         if not 2 <= self.leaves <= LEAVES or self.learning_rate <= 0:
@@ -82,19 +85,71 @@ class Asked:
     entries: int  # of the history
 
 
+class Notes:
+    """What is kept of questions as they go by: what they teach, and how long their histories were.
+
+    Of each question what was right and a sample of what was wrong; nothing is learnt where nothing was right.
+    """
+
+    def __init__(self, config: RankerConfig, rng: np.random.Generator) -> None:
+        self._negatives, self._rng = config.negatives, rng
+        self.tables: list[Float32] = []
+        self.answers: list[NDArray[np.bool_]] = []
+        self._entries: list[int] = []
+
+    def taken(self, asked: Iterable[Asked]) -> Iterator[Asked]:
+        """The same questions, once they are noted."""
+        for each in asked:
+            self._take(each)
+            yield each
+
+    def _take(self, asked: Asked) -> None:
+        self._entries.append(asked.entries)
+        relevant = asked.relevant[asked.places]
+        wrong = np.flatnonzero(~relevant)
+        if relevant.any() and len(wrong):
+            some = self._rng.choice(wrong, min(self._negatives, len(wrong)), replace=False)
+            chosen = np.sort(np.concatenate([np.flatnonzero(relevant), some]))
+            self.tables.append(asked.table[chosen])
+            self.answers.append(relevant[chosen])
+
+    @property
+    def shortest_history(self) -> int:
+        return shortest_history(self._entries)
+
+
+def lessons(*notes: Notes) -> Lessons:
+    """What all of them teach."""
+    tables = [table for each in notes for table in each.tables]
+    if not tables:
+        return Lessons(np.zeros((0, 0), np.float32), np.zeros(0, np.bool_), np.zeros(0, np.int64))
+    answers = [answer for each in notes for answer in each.answers]
+    return Lessons(np.concatenate(tables), np.concatenate(answers), np.array([len(table) for table in tables]))
+
+
 class Course:
     """The questions of one slice, answered by models fitted before it."""
 
     def __init__(
-        self, split: Split, parts: Parts, recommender: LocalRecommender, config: RankerConfig, seed: int
+        self,
+        split: Split,
+        parts: Parts,
+        recommender: LocalRecommender,
+        config: RankerConfig,
+        seed: int,
+        one_by_one: bool = False,
     ) -> None:
+        """`one_by_one`: every event of the slice is a question of its own."""
         self._recommender = recommender  # of the parts
         self._parts, self._split = parts, split
         self._config, self._seed = config, seed
+        self._one_by_one = one_by_one
 
     def __len__(self) -> int:
         """How many questions there are at most."""
-        return min(len(targets(self._split)), self._config.asked)
+        wanted = targets(self._split)
+        every = sum(map(len, wanted.values())) if self._one_by_one else len(wanted)
+        return min(every, self._config.asked)
 
     def sources(self) -> list[str]:
         """Those that speak often enough to be ranked by."""
@@ -102,22 +157,22 @@ class Course:
         spoke = {name: sum(name in scores and not np.isnan(scores[name]).all() for scores in found) for name in RANKED}
         return [name for name, times in spoke.items() if times > SPEAKS_UP * len(found)]
 
-    def asked(self, sources: Sequence[str], done: Callable[[int], None]) -> list[Asked]:
+    def asked(self, sources: Sequence[str], done: Callable[[int], None]) -> Iterator[Asked]:
         """Of the questions that the trees would have a say in, until enough have a right candidate."""
-        features, found, answerable = Features(self._parts, sources), [], 0
+        features, answerable = Features(self._parts, sources), 0
         for question in self._questions(self._config.asked):
             each = self._ask(question, features)
             done(1)
             if each is not None:
-                found.append(each)
                 answerable += bool(each.relevant.any())
+                yield each
             if answerable == self._config.questions:
                 break
-        return found
 
     def _questions(self, most: int) -> Iterator[Question]:
+        ask = of_steps_in_turn if self._one_by_one else of_users_in_turn
         rng = np.random.default_rng(self._seed)
-        return of_users_in_turn(self._split, Histories(self._parts), self._recommender, most, rng)
+        return ask(self._split, Histories(self._parts), self._recommender, most, rng)
 
     def _ask(self, question: Question, features: Features) -> Asked | None:
         query = question.query
@@ -150,36 +205,42 @@ def fit_ranker(
     earlier: Course, later: Course, config: RankerConfig, seed: int, progress: Progress
 ) -> tuple[Parts, dict[str, Any]]:
     """The trees as parts of a bundle, and what the later slice says of them."""
-    sources = earlier.sources()
-    with progress.stage("ranker: candidates", len(earlier) + len(later)) as stage:
-        learnt, judged = earlier.asked(sources, stage.advance), later.asked(sources, stage.advance)
-    rng = np.random.default_rng(seed)
-    with progress.stage("ranker: trees", 2) as stage:
-        splits = grow(_lessons(learnt, config, rng), config, seed)
+    sources, rng = earlier.sources(), np.random.default_rng(seed)
+    learnt, judged = Notes(config, rng), Notes(config, rng)
+    with progress.stage("ranker: lessons", len(earlier)) as stage:
+        for _ in learnt.taken(earlier.asked(sources, stage.advance)):
+            pass
+    with progress.stage("ranker: trees", 1) as stage:
+        trees = Trees(grow(lessons(learnt), config, seed))
         stage.advance()
-        verdict = compared(judged, Trees(splits), config)
-        parts = Parts({})
-        no_ranker(parts)
-        if verdict["kept"]:  # what came later teaches as well: .202 instead of .191
-            grow(_lessons([*learnt, *judged], config, rng), config, seed).add_to(parts)
-            shortest = min(shortest_history([each.entries for each in asked]) for asked in (learnt, judged))
-            parts.documents["ranker"] = {"sources": sources, "shortest_history": shortest}
-        stage.advance()
+    with progress.stage("ranker: verdict", len(later)) as stage:
+        verdict = compared(judged.taken(later.asked(sources, stage.advance)), trees, config)
+    parts = Parts({})
+    no_ranker(parts)
+    if verdict["kept"]:  # what came later teaches as well: .202 instead of .191
+        with progress.stage("ranker: trees of both", 1) as stage:
+            grow(lessons(learnt, judged), config, seed).add_to(parts)
+            stage.advance()
+        shortest = min(learnt.shortest_history, judged.shortest_history)
+        parts.documents["ranker"] = {"sources": sources, "shortest_history": shortest}
     return parts, verdict
 
 
-def compared(judged: Sequence[Asked], trees: Trees, config: RankerConfig) -> dict[str, Any]:
+def compared(judged: Iterable[Asked], trees: Trees, config: RankerConfig) -> dict[str, Any]:
     """The ranker beside the blend, question by question."""
-    before = np.array([ndcg(each.relevant, each.wanted) for each in judged] or [0.0])
-    after = np.array([ndcg(_answered(each, trees), each.wanted) for each in judged] or [0.0])
+    found = [
+        (ndcg(each.relevant, each.wanted), ndcg(_answered(each, trees), each.wanted), bool(each.relevant.any()))
+        for each in judged
+    ]
+    before, after, answerable = np.array(found or [(0.0, 0.0, False)]).T
     gains = after - before
     gain, error = float(gains.mean()), float(gains.std() / np.sqrt(len(gains)))
     return {
         "kept": gain > max(config.least_gain * error, 0.0),
         f"ndcg@{K}": {"blend": round(float(before.mean()), 4), "ranker": round(float(after.mean()), 4)},
         "standard errors": round(gain / error, 2) if error else 0.0,
-        "questions": len(judged),
-        "with a right candidate": sum(bool(each.relevant.any()) for each in judged),
+        "questions": len(found),
+        "with a right candidate": int(answerable.sum()),
     }
 
 
@@ -195,23 +256,6 @@ def ndcg(relevant: NDArray[np.bool_], wanted: int) -> float:
     """Of the first K places; `wanted` items would be right."""
     discounts = 1 / np.log2(np.arange(2, K + 2))
     return float(relevant[:K] @ discounts[: len(relevant)] / discounts[: min(wanted, K)].sum())
-
-
-def _lessons(asked: Sequence[Asked], config: RankerConfig, rng: np.random.Generator) -> Lessons:
-    """Of each question what was right and a sample of what was wrong; nothing is learnt where nothing was right."""
-    tables, answers = [], []
-    for each in asked:
-        relevant = each.relevant[each.places]
-        wrong = np.flatnonzero(~relevant)
-        if relevant.any() and len(wrong):
-            some = rng.choice(wrong, min(config.negatives, len(wrong)), replace=False)
-            chosen = np.sort(np.concatenate([np.flatnonzero(relevant), some]))
-            tables.append(each.table[chosen])
-            answers.append(relevant[chosen])
-    if not tables:
-        return Lessons(np.zeros((0, 0), np.float32), np.zeros(0, np.bool_), np.zeros(0, np.int64))
-    sizes = np.array([len(table) for table in tables], np.int64)
-    return Lessons(np.concatenate(tables), np.concatenate(answers), sizes)
 
 
 def grow(lessons: Lessons, config: RankerConfig, seed: int) -> Splits:

@@ -57,8 +57,13 @@ def temporal_global(data: Interactions, share: float = HELD_OUT_SHARE) -> Split:
 
 def leave_one_out(data: Interactions) -> Split:
     """Each user's last event; a user's only event stays in training."""
+    return latest(data, 1)
+
+
+def latest(data: Interactions, events: int) -> Split:
+    """So many of each user's last events; the first one stays in training."""
     counts = np.bincount(data.users, minlength=len(data.user_ids))
-    return _cut(data, (places_from_the_end(data.users, counts) == 0) & (counts[data.users] > 1))
+    return _cut(data, places_from_the_end(data.users, counts) < np.minimum(events, counts - 1)[data.users])
 
 
 def targets(split: Split) -> dict[int, Int32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from training.parts import FitConfig
 from training.progress import Progress
 from training.ranker import Course, enough, fit_ranker, without_ranker
 from training.slices import Slice
-from training.splits import Split, temporal
+from training.splits import Split, latest, temporal
 from training.weights import fit_blend
 
 
@@ -45,8 +45,17 @@ def validate(
 
 
 def cut(data: Interactions, config: FitConfig) -> Split:
-    """The slice that is held out; the sequence model's networks follow the same cuts."""
+    """The slice that is held out."""
     return temporal(data, config.blend.held_out_share)
+
+
+def cut_earlier(data: Interactions, config: FitConfig) -> Split:
+    """The slice before that, of what the first left: the ranker learns on it."""
+    return latest(data, config.ranker.steps) if config.ranker.steps > 1 else cut(data, config)
+
+
+# One after the other. The sequence model's networks follow them too.
+CUTS: Final = (cut, cut_earlier)
 
 
 def _ranker(
@@ -58,11 +67,12 @@ def _ranker(
     progress: Progress,
 ) -> tuple[Parts, dict[str, Any]]:
     """Learnt on the slice before the latest one and judged on that, where there is enough of both."""
-    earlier = cut(split.train, config)
+    earlier = cut_earlier(split.train, config)
     if not enough(earlier, config.ranker) or not enough(split, config.ranker):
         return without_ranker(f"fewer than {config.ranker.least_questions} users to learn from")
     before = fit(earlier.train)
-    learnt = Course(earlier, before, LocalRecommender(before), config.ranker, config.seed)
+    one_by_one = config.ranker.steps > 1
+    learnt = Course(earlier, before, LocalRecommender(before), config.ranker, config.seed, one_by_one)
     judged = Course(split, parts, recommender, config.ranker, config.seed)
     return fit_ranker(learnt, judged, config.ranker, config.seed, progress)
 

@@ -11,6 +11,7 @@ from models.data import Float32, History
 from models.features import CAP, DAY, LAST, MISSING, Features, add_item_features, feature_names
 from models.sparse import Rows
 from models.writer import Parts
+from tests.models.networks import drawn, with_network
 from tests.models.worlds import checkerboard, fitted, history, interactions
 
 NAN = float("nan")
@@ -78,6 +79,22 @@ def test_a_candidate_is_compared_with_the_last_entries_that_were_not_disliked() 
     cosine = mine @ other / np.linalg.norm(mine) / np.linalg.norm(other)
     assert found["factors like the last 1"][0] == pytest.approx(cosine, rel=1e-5)
     assert found["content like the last 1"][0] > found["content like the last 1"][1]
+
+
+def test_items_are_compared_as_the_sequence_model_knows_them_where_it_is_a_source() -> None:
+    parts, scores = with_network(fitted().parts, drawn(12)), np.zeros(2, np.float32)
+    features, asked = Features(parts, ["sequence"]), history("0", "2")
+    found = features.table(features.rows(["4", "5"]), scores, {"sequence": scores}, asked)
+    named = dict(zip(feature_names(["sequence"]), found[0], strict=True))
+    ids, vectors = parts.tables["items"]["id"].to_pylist(), parts.arrays["sequence_items"]
+    mine, *others = (vectors[ids.index(item)] for item in ("4", "0", "2"))
+    cosines = [mine @ other / np.linalg.norm(mine) / np.linalg.norm(other) for other in others]
+    assert named["sequence like the last 1"] == pytest.approx(cosines[0], rel=1e-5)
+    assert named["sequence like the last 3"] == pytest.approx(np.mean(cosines), rel=1e-5)
+    nobody = features.table(features.rows(["4"]), scores[:1], {"sequence": scores[:1]}, history("unknown"))
+    assert nobody.shape == (1, len(named)) and not nobody[0, -3:].any()
+    assert feature_names(["ials", "sequence"])[-3:] == tuple(f"sequence like the last {last}" for last in LAST)
+    assert not any("sequence" in name for name in feature_names(["ials"]))
 
 
 def test_a_history_of_unknown_items_is_like_nothing() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
+
 import numpy as np
 import pytest
 
 from models.data import ItemInfo
 from models.histories import Histories
-from tests.models.worlds import checkerboard, colour_of, fitted
-from training.fit import tidy
+from tests.models.worlds import SMALL, checkerboard, colour_of, fitted
+from training.fit import FittedModels, fit_models, tidy
+from training.progress import SilentProgress
 from training.questions import (
     TOLD,
     Question,
@@ -16,12 +20,13 @@ from training.questions import (
     newcomers_below,
     of_items,
     of_newcomers,
+    of_steps_in_turn,
     of_texts,
     of_users,
     of_users_in_turn,
     shortest_history,
 )
-from training.splits import temporal
+from training.splits import Split, latest, targets, temporal
 
 SPLIT = temporal(tidy(*checkerboard())[0])
 
@@ -50,6 +55,36 @@ def test_users_in_turn_are_the_same_users_in_an_order_that_is_drawn() -> None:
     drawn = [_told(each) for each in of_users_in_turn(SPLIT, histories, recommender, 100, rng())]
     assert sorted(drawn) == sorted(told) and drawn != told
     assert [_told(each) for each in of_users_in_turn(SPLIT, histories, recommender, 5, rng())] == drawn[:5]
+
+
+def test_steps_are_asked_for_one_by_one_each_told_what_came_before() -> None:
+    split, found = halfway()
+    asked = [_told(each) for each in of_steps_in_turn(split, Histories(found.parts), found.recommender, 100, rng())]
+    assert len(asked) == 72 and all(len(right) == 1 for _, right in asked)
+    for first, second, third in zip(asked[::3], asked[1::3], asked[2::3], strict=True):
+        assert second[0] == first[1] + first[0] and third[0] == second[1] + second[0]
+    slices = {tuple(sorted(split.test.item_ids[item] for item in items)) for items in targets(split).values()}
+    assert {tuple(sorted(third[1] + third[0][:2])) for third in asked[2::3]} == slices
+    few = of_steps_in_turn(split, Histories(found.parts), found.recommender, 5, rng())
+    assert [_told(each) for each in few] == asked[:5]
+
+
+def test_a_step_that_was_disliked_is_told_and_not_asked_for() -> None:
+    split, found = halfway()
+    weights = np.tile(np.array([-1, 1, 1], np.float32), 24)
+    split = replace(split, test=replace(split.test, weights=weights))
+    asked = list(of_steps_in_turn(split, Histories(found.parts), found.recommender, 100, rng()))
+    assert len(asked) == 48
+    histories = [each.query.history for each in asked[::2]]
+    assert all(history is not None and history.weights.tolist() == [-1, 1, 1] for history in histories)
+
+
+@cache
+def halfway() -> tuple[Split, FittedModels]:
+    """Of each of 24 users the three latest events, and models of the two before."""
+    data, items = tidy(*checkerboard())
+    split = latest(data, 3)
+    return split, fit_models(split.train, items, SMALL, SilentProgress())
 
 
 def _told(question: Question) -> tuple[list[str], list[str]]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 
 from models.data import Interactions, ItemInfo
 from models.histories import Histories
-from models.lambdamart import Trees
+from models.lambdamart import Splits, Trees
 from models.writer import Parts
 from tests.models.worlds import SMALL, checkerboard, fitted, interactions
 from training.fit import FittedModels, fit_models, tidy
 from training.progress import SilentProgress
-from training.ranker import Asked, Course, Lessons, RankerConfig, compared, grow, ndcg
+from training.ranker import Asked, Course, Lessons, Notes, RankerConfig, compared, fit_ranker, grow, lessons, ndcg
 from training.splits import Split, temporal
 
 CONFIG = RankerConfig(least_questions=20, least_in_leaf=5, trees=30)
@@ -39,7 +40,7 @@ def models(config: RankerConfig) -> FittedModels:
     return fit_models(nights(), infos, replace(SMALL, ranker=config), SilentProgress())
 
 
-def lessons(questions: int, seed: int) -> Lessons:
+def made(questions: int, seed: int) -> Lessons:
     """Ten candidates each; the one with the largest second feature is right."""
     rng = np.random.default_rng(seed)
     table = rng.normal(size=(questions * 10, 3)).astype(np.float32)
@@ -58,23 +59,23 @@ def asked(taught: Lessons) -> list[Asked]:
 
 
 def test_what_orders_rightly_is_learnt_and_kept() -> None:
-    verdict = compared(asked(lessons(60, 1)), Trees(grow(lessons(200, 0), CONFIG, 0)), CONFIG)
+    verdict = compared(asked(made(60, 1)), Trees(grow(made(200, 0), CONFIG, 0)), CONFIG)
     assert verdict["kept"] and verdict["questions"] == 60 and verdict["standard errors"] > 3
     assert verdict["ndcg@10"]["ranker"] > 0.9 > verdict["ndcg@10"]["blend"]
 
 
 def test_what_orders_no_better_is_not_kept() -> None:
-    wrong = lessons(60, 1)
+    wrong = made(60, 1)
     for each in wrong.table.reshape(60, 10, 3):
         each[:, 1] = each[::-1, 1]
-    assert not compared(asked(wrong), Trees(grow(lessons(200, 0), CONFIG, 0)), CONFIG)["kept"]
-    assert not compared([], Trees(grow(lessons(200, 0), CONFIG, 0)), CONFIG)["kept"]
+    assert not compared(asked(wrong), Trees(grow(made(200, 0), CONFIG, 0)), CONFIG)["kept"]
+    assert not compared([], Trees(grow(made(200, 0), CONFIG, 0)), CONFIG)["kept"]
 
 
 def test_questions_without_a_right_candidate_count_as_lost_by_both() -> None:
-    judged = asked(lessons(60, 1))
+    judged = asked(made(60, 1))
     lost = Asked(np.zeros(0, np.int64), np.zeros((0, 0), np.float32), np.zeros(10, np.bool_), 1, 5)
-    trees = Trees(grow(lessons(200, 0), CONFIG, 0))
+    trees = Trees(grow(made(200, 0), CONFIG, 0))
     of_all, of_half = (compared(each, trees, CONFIG) for each in (judged, judged + [lost] * 60))
     assert (of_half["questions"], of_half["with a right candidate"]) == (120, 60)
     for model in ("blend", "ranker"):
@@ -97,26 +98,70 @@ def nothing(_: int) -> None: ...
 
 
 def test_questions_are_asked_until_enough_have_a_right_candidate() -> None:
-    full = course(RankerConfig()).asked(["ials"], nothing)
+    full = list(course(RankerConfig()).asked(["ials"], nothing))
     right = [bool(each.relevant.any()) for each in full]
     assert len(full) == 24 and sum(right) > 10
-    some = course(RankerConfig(questions=10)).asked(["ials"], nothing)
+    some = list(course(RankerConfig(questions=10)).asked(["ials"], nothing))
     assert sum(each.relevant.any() for each in some) == 10 and len(some) == 1 + np.flatnonzero(right)[9]
-    assert len(course(RankerConfig(asked=7)).asked(["ials"], nothing)) == 7 == len(course(RankerConfig(asked=7)))
+    few = course(RankerConfig(asked=7))
+    assert len(list(few.asked(["ials"], nothing))) == 7 == len(few)
 
 
 def test_what_has_no_right_candidate_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(len(each.table) > 1 for each in course(RankerConfig()).asked(["ials"], nothing))
     monkeypatch.setattr("training.ranker.DEPTH", 0)
-    found = course(RankerConfig()).asked(["ials"], nothing)
+    found = list(course(RankerConfig()).asked(["ials"], nothing))
     assert len(found) == 24 and not any(each.table.size or each.places.size for each in found)
     assert {each.entries for each in found} == {4}
 
 
+def noted(config: RankerConfig) -> Notes:
+    notes = Notes(config, np.random.default_rng(0))
+    found = list(notes.taken(course(config).asked(["ials"], nothing)))
+    assert [each.entries for each in found] == [4] * 24, "questions go by as they are"
+    return notes
+
+
+def test_of_a_question_what_is_right_is_kept_and_a_sample_of_what_is_wrong() -> None:
+    notes = noted(RankerConfig(negatives=2))
+    assert notes.shortest_history == 4
+    found = lessons(notes, notes)
+    assert set(found.sizes.tolist()) == {3} and len(found.table) == found.sizes.sum() == 3 * len(found.sizes)
+    assert found.relevant.reshape(-1, 3).sum(axis=1).tolist() == [1] * len(found.sizes)
+    assert len(lessons(noted(RankerConfig(negatives=100))).table) > len(lessons(notes).table)
+
+
+def test_nothing_is_learnt_where_nothing_was_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.ranker.DEPTH", 0)
+    assert not len(lessons(noted(CONFIG)).sizes)
+    assert not Splits.of(_grown(lessons(noted(CONFIG)))).leaves.any()
+
+
+def _grown(taught: Lessons) -> Parts:
+    parts = Parts({})
+    grow(taught, CONFIG, 0).add_to(parts)
+    return parts
+
+
+def test_more_steps_ask_for_each_of_the_latest_events_before_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    courses: list[Course] = []
+
+    def remembered(earlier: Course, later: Course, *rest: Any) -> tuple[Parts, dict[str, Any]]:
+        courses.extend((earlier, later))
+        return fit_ranker(earlier, later, *rest)
+
+    monkeypatch.setattr("training.validation.fit_ranker", remembered)
+    found = models(replace(CONFIG, steps=3))
+    earlier, later = courses
+    assert len(later) == 120 and len(earlier) == 360
+    assert {each.wanted for each in earlier.asked(["ials"], nothing)} == {1}
+    assert found.metrics["ranker"]["questions"] <= 120
+
+
 def test_the_same_lessons_give_the_same_trees() -> None:
     first, second = Parts({}), Parts({})
-    grow(lessons(100, 0), CONFIG, 5).add_to(first)
-    grow(lessons(100, 0), CONFIG, 5).add_to(second)
+    grow(made(100, 0), CONFIG, 5).add_to(first)
+    grow(made(100, 0), CONFIG, 5).add_to(second)
     assert all(first.arrays[name].tobytes() == second.arrays[name].tobytes() for name in first.arrays)
 
 
@@ -141,7 +186,7 @@ def test_a_fit_judges_and_ships_what_wins() -> None:
 
 
 def test_what_is_kept_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.ranker.compared", lambda judged, trees, config: {"kept": True})
+    monkeypatch.setattr("training.ranker.compared", lambda judged, trees, config: {"kept": bool(list(judged))})
     found = models(CONFIG)
     assert found.metrics["ranker"] == {"kept": True}
     assert {"ials", "transitions"} <= set(found.parts.documents["ranker"]["sources"])
@@ -160,7 +205,16 @@ def test_ndcg_is_that_of_the_first_ten() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"questions": 0}, {"asked": 0}, {"trees": -1}, {"leaves": 1}, {"leaves": 17}, {"learning_rate": 0.0}]
+    "setting",
+    [
+        {"questions": 0},
+        {"asked": 0},
+        {"steps": 0},
+        {"trees": -1},
+        {"leaves": 1},
+        {"leaves": 17},
+        {"learning_rate": 0.0},
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):

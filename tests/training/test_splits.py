@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.data import Interactions
-from training.splits import Split, leave_one_out, targets, temporal, temporal_global
+from training.splits import Split, latest, leave_one_out, targets, temporal, temporal_global
 
 
 def interactions(*rows: tuple[int, int, float, float], users: int = 3, items: int = 12) -> Interactions:
@@ -50,6 +50,13 @@ def test_a_global_cut_is_one_moment_for_everybody() -> None:
     assert held_out(split) == [(2, 0), (2, 1), (2, 2)]
     assert split.train.timestamps.max() < split.test.timestamps.min()
     assert targets(split) == {}, "the user of the later part is unknown to the earlier one"
+
+
+def test_the_latest_events_are_held_out_and_never_all() -> None:
+    assert held_out(latest(TWO_USERS, 1)) == held_out(leave_one_out(TWO_USERS))
+    assert held_out(latest(TWO_USERS, 2)) == [(0, 8), (0, 9), (2, 1), (2, 2)]
+    train = latest(TWO_USERS, 100).train
+    assert np.bincount(train.users).tolist() == np.minimum(np.bincount(TWO_USERS.users), 1).tolist()
 
 
 def test_leave_one_out_holds_out_the_last_event() -> None:

@@ -19,7 +19,7 @@ from training.errors import SettingsError
 from training.parts import FitConfig
 from training.progress import Progress
 from training.stages import Stages
-from training.validation import cut
+from training.validation import CUTS
 
 SLOWER: Final = 0.3  # of its learning rate
 # By how many slices were cut off, as `training.validation` calls its fits.
@@ -64,7 +64,7 @@ class Networks:
 
     def _data(self, cuts: int) -> Interactions:
         data = self.data
-        for _ in range(cuts):
+        for cut in CUTS[:cuts]:
             data = cut(data, self.config).train
         return data
 

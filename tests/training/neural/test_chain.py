@@ -21,6 +21,7 @@ from training.fit import fit_models
 from training.neural.chain import LABELS, Networks, goes_on, torch_needed
 from training.parts import FitConfig
 from training.progress import SilentProgress
+from training.ranker import RankerConfig
 from training.stages import EachAnew, Stages, WorkFolder
 
 CONFIG = replace(PLAIN, sequence=SMALL)
@@ -66,6 +67,12 @@ def test_each_network_goes_on_from_that_of_fewer_events() -> None:
     for begun_from, earlier in zip(learnt.begun_from[1:], (parts[1], parts[0]), strict=True):
         assert begun_from is not None
         np.testing.assert_array_equal(begun_from.items, earlier.array("sequence_items"))
+
+
+def test_networks_know_no_event_that_the_ranker_learns_from() -> None:
+    learnt = Learnt()
+    networks(learnt, EachAnew(), replace(CONFIG, ranker=RankerConfig(steps=3))).parts(LABELS[0])
+    assert learnt.events == [24, 96, 120], "of four events of each user before the latest one is left"
 
 
 def test_those_that_go_on_are_trained_for_less_long() -> None:
