@@ -36,6 +36,9 @@ class Console:
     def stage(self, name: str, total: int) -> AbstractContextManager[Stage]:
         return self._stage(name, total)
 
+    def tell(self, line: str) -> None:
+        self.complain(line)
+
     @contextmanager
     def _stage(self, name: str, total: int) -> Iterator[Stage]:
         begun = self._clock()

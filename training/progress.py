@@ -17,6 +17,9 @@ class Progress(Protocol):
 
     def stage(self, name: str, total: int) -> AbstractContextManager[Stage]: ...
 
+    def tell(self, line: str) -> None:
+        """What was decided on the way; between stages."""
+
 
 class _SilentStage:
     def advance(self, n: int = 1) -> None:
@@ -28,3 +31,6 @@ class SilentProgress:
 
     def stage(self, name: str, total: int) -> AbstractContextManager[Stage]:
         return nullcontext(_SilentStage())
+
+    def tell(self, line: str) -> None:
+        pass

@@ -6,7 +6,7 @@ are computed by the lines that serve. LambdaMART after Burges, "From RankNet to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -224,6 +224,18 @@ def fit_ranker(
         shortest = min(learnt.shortest_history, judged.shortest_history)
         parts.documents["ranker"] = {"sources": sources, "shortest_history": shortest}
     return parts, verdict
+
+
+def said(verdict: Mapping[str, Any], config: RankerConfig) -> str:
+    """What a fit tells of `verdict`."""
+    kept = "kept" if verdict["kept"] else "left out"
+    if "reason" in verdict:
+        return f"ranker: {kept}, {verdict['reason']}"
+    found = verdict[f"ndcg@{K}"]
+    return (
+        f"ranker: {kept}, NDCG@{K} {found['ranker']:.4f} on the latest slice where the blend has {found['blend']:.4f}: "
+        f"{verdict['standard errors']:+.1f} standard errors, {config.least_gain:g} are asked for"
+    )
 
 
 def compared(judged: Iterable[Asked], trees: Trees, config: RankerConfig) -> dict[str, Any]:

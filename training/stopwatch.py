@@ -19,7 +19,7 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "ease": ("EASE",),
     "rp3beta": ("RP3beta",),
     "content": ("tokenizer", "content vectors"),
-    "sasrec": ("SASRec",),
+    "sequence": ("sequence",),
 }
 
 
@@ -32,6 +32,9 @@ class Stopwatch:
 
     def stage(self, name: str, total: int) -> AbstractContextManager[Stage]:
         return self._stage(name, total)
+
+    def tell(self, line: str) -> None:
+        self._progress.tell(line)
 
     @contextmanager
     def _stage(self, name: str, total: int) -> Iterator[Stage]:

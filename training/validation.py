@@ -14,7 +14,7 @@ from models.writer import Parts
 from training.choices import choose
 from training.parts import FitConfig
 from training.progress import Progress
-from training.ranker import Course, enough, fit_ranker, without_ranker
+from training.ranker import Course, enough, fit_ranker, said, without_ranker
 from training.slices import Slice
 from training.splits import Split, latest, temporal
 from training.weights import fit_blend
@@ -40,6 +40,7 @@ def validate(
         return found
 
     found, metrics["ranker"] = _ranker(split, parts, recommender, fit_earlier, config, progress)
+    progress.tell(said(metrics["ranker"], config.ranker))
     found.documents |= {"settings": settings, "blend": weights, "metrics": metrics}
     return found
 

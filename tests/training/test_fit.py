@@ -79,6 +79,7 @@ def test_a_written_bundle_answers_like_the_models_in_memory(tmp_path: Path) -> N
 
 def test_every_stage_tells_its_progress() -> None:
     told: dict[str, list[int]] = {}
+    lines: list[str] = []
 
     class Counter:
         def __init__(self, name: str, total: int) -> None:
@@ -92,8 +93,12 @@ def test_every_stage_tells_its_progress() -> None:
         def stage(self, name: str, total: int) -> Iterator[Stage]:
             yield Counter(name, total)
 
+        def tell(self, line: str) -> None:
+            lines.append(line)
+
     data, items = checkerboard()
     fit_models(data, items, SMALL, Recorder())
+    assert lines == ["ranker: left out, fewer than 200 users to learn from"]
     assert {"tokenizer", "content vectors", "iALS", "item-kNN", "transitions", "blend: recommend"} <= set(told)
     for name, (done, total) in told.items():
         assert done == total, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -16,7 +17,7 @@ from models.writer import Parts
 from tests.models.worlds import SMALL, checkerboard, fitted, interactions
 from training.fit import FittedModels, fit_models, tidy
 from training.progress import SilentProgress
-from training.ranker import Asked, Course, Lessons, Notes, RankerConfig, compared, fit_ranker, grow, lessons, ndcg
+from training.ranker import Asked, Course, Lessons, Notes, RankerConfig, compared, fit_ranker, grow, lessons, ndcg, said
 from training.splits import Split, temporal
 
 CONFIG = RankerConfig(least_questions=20, least_in_leaf=5, trees=30)
@@ -115,6 +116,14 @@ def test_what_has_no_right_candidate_takes_no_memory(monkeypatch: pytest.MonkeyP
     assert {each.entries for each in found} == {4}
 
 
+def test_a_fit_tells_why_it_keeps_a_ranker_or_leaves_it_out() -> None:
+    verdict = {"kept": True, "ndcg@10": {"blend": 0.1, "ranker": 0.125}, "standard errors": 2.34}
+    line = "ranker: kept, NDCG@10 0.1250 on the latest slice where the blend has 0.1000: +2.3 standard errors, 1.64 are"
+    assert said(verdict, CONFIG) == f"{line} asked for"
+    assert said({**verdict, "kept": False}, CONFIG).startswith("ranker: left out, NDCG@10 0.1250")
+    assert said({"kept": False, "reason": "no users"}, CONFIG) == "ranker: left out, no users"
+
+
 def noted(config: RankerConfig) -> Notes:
     notes = Notes(config, np.random.default_rng(0))
     found = list(notes.taken(course(config).asked(["ials"], nothing)))
@@ -186,9 +195,11 @@ def test_a_fit_judges_and_ships_what_wins() -> None:
 
 
 def test_what_is_kept_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.ranker.compared", lambda judged, trees, config: {"kept": bool(list(judged))})
+    def kept(judged: Iterable[Asked], trees: Trees, config: RankerConfig) -> dict[str, Any]:
+        return {**compared(judged, trees, config), "kept": True}
+
+    monkeypatch.setattr("training.ranker.compared", kept)
     found = models(CONFIG)
-    assert found.metrics["ranker"] == {"kept": True}
     assert {"ials", "transitions"} <= set(found.parts.documents["ranker"]["sources"])
     assert "content" not in found.parts.documents["ranker"]["sources"], "there are no texts"
     histories = Histories(found.parts)
