@@ -191,7 +191,7 @@ class Course:
 
 
 def enough(split: Split, config: RankerConfig) -> bool:
-    return bool(config.trees) and len(targets(split)) >= config.least_questions
+    return len(targets(split)) >= config.least_questions
 
 
 def without_ranker(reason: str) -> tuple[Parts, dict[str, Any]]:

@@ -68,6 +68,8 @@ def _ranker(
     progress: Progress,
 ) -> tuple[Parts, dict[str, Any]]:
     """Learnt on the slice before the latest one and judged on that, where there is enough of both."""
+    if not config.ranker.trees:
+        return without_ranker("trees = 0 in [fit.ranker]")
     earlier = cut_earlier(split.train, config)
     if not enough(earlier, config.ranker) or not enough(split, config.ranker):
         return without_ranker(f"fewer than {config.ranker.least_questions} users to learn from")

@@ -183,7 +183,8 @@ def test_few_users_get_no_ranker() -> None:
 def test_no_trees_are_wanted() -> None:
     data, items = checkerboard()
     config = replace(SMALL, ranker=replace(CONFIG, trees=0))
-    assert not fit_models(data, items, config, SilentProgress()).metrics["ranker"]["kept"]
+    told = fit_models(data, items, config, SilentProgress()).metrics["ranker"]
+    assert told == {"kept": False, "reason": "trees = 0 in [fit.ranker]"}
 
 
 def test_a_fit_judges_and_ships_what_wins() -> None:
