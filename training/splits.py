@@ -37,15 +37,25 @@ class Split:
         return self.train if self.shown is None else self.shown
 
 
-def temporal(data: Interactions, share: float = HELD_OUT_SHARE) -> Split:
-    """Each user's last events, `share` of them and at least one; a user's only event stays in training.
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """Each user's last events, `share` of them and at least so many; the first one stays in training.
 
     Events of the same second keep the order of the source; a cut may fall between them.
     """
-    counts = np.bincount(data.users, minlength=len(data.user_ids))
-    held_out = np.maximum(np.rint(counts * share).astype(np.int64), 1)
-    held_out[counts < 2] = 0
-    return _cut(data, places_from_the_end(data.users, counts) < held_out[data.users])
+
+    share: float = 0.0
+    events: int = 1
+
+    def held_out_of(self, data: Interactions) -> Split:
+        counts = np.bincount(data.users, minlength=len(data.user_ids))
+        held_out = np.minimum(np.maximum(np.rint(counts * self.share), self.events), counts - 1)
+        return _cut(data, places_from_the_end(data.users, counts) < held_out[data.users])
+
+
+def temporal(data: Interactions, share: float = HELD_OUT_SHARE) -> Split:
+    """Each user's last events, `share` of them and at least one."""
+    return Latest(share).held_out_of(data)
 
 
 def temporal_global(data: Interactions, share: float = HELD_OUT_SHARE) -> Split:
@@ -57,13 +67,7 @@ def temporal_global(data: Interactions, share: float = HELD_OUT_SHARE) -> Split:
 
 def leave_one_out(data: Interactions) -> Split:
     """Each user's last event; a user's only event stays in training."""
-    return latest(data, 1)
-
-
-def latest(data: Interactions, events: int) -> Split:
-    """So many of each user's last events; the first one stays in training."""
-    counts = np.bincount(data.users, minlength=len(data.user_ids))
-    return _cut(data, places_from_the_end(data.users, counts) < np.minimum(events, counts - 1)[data.users])
+    return Latest().held_out_of(data)
 
 
 def targets(split: Split) -> dict[int, Int32]:

@@ -16,8 +16,11 @@ from training.parts import FitConfig
 from training.progress import Progress
 from training.ranker import Course, enough, fit_ranker, said, without_ranker
 from training.slices import Slice
-from training.splits import Split, latest, temporal
+from training.splits import Latest, Split
 from training.weights import fit_blend
+
+# Of a fit, by how many slices were cut off before it.
+LABELS: Final = ("", " before the slice", " before the slice before")
 
 
 def validate(
@@ -28,14 +31,14 @@ def validate(
     progress: Progress,
 ) -> Parts:
     """Documents "settings" of the sources, weights of the "blend" and "metrics", and the parts of the ranker."""
-    split = cut(data, config)
-    parts = fit(split.train, config, " before the slice")
+    split = held_out(config)[0].held_out_of(data)
+    parts = fit(split.train, config, LABELS[1])
     rng = np.random.default_rng(config.seed)
     settings = choose(parts, config, Slice.of(split, parts, config.blend.questions, rng), progress)
     weights, metrics, recommender = fit_blend(split, parts, items, config.blend, config.seed, progress)
 
     def fit_earlier(earlier: Interactions) -> Parts:
-        found = fit(earlier, with_settings(config, settings), " before the slice before")
+        found = fit(earlier, with_settings(config, settings), LABELS[2])
         found.documents["blend"] = weights
         return found
 
@@ -45,18 +48,10 @@ def validate(
     return found
 
 
-def cut(data: Interactions, config: FitConfig) -> Split:
-    """The slice that is held out."""
-    return temporal(data, config.blend.held_out_share)
-
-
-def cut_earlier(data: Interactions, config: FitConfig) -> Split:
-    """The slice before that, of what the first left: the ranker learns on it."""
-    return latest(data, config.ranker.steps) if config.ranker.steps > 1 else cut(data, config)
-
-
-# One after the other. The sequence model's networks follow them too.
-CUTS: Final = (cut, cut_earlier)
+def held_out(config: FitConfig) -> tuple[Latest, Latest]:
+    """The latest slice, on which all is chosen, and of what is left the one before it, on which the ranker learns."""
+    latest = Latest(config.blend.held_out_share)
+    return latest, Latest(events=config.ranker.steps) if config.ranker.steps > 1 else latest
 
 
 def _ranker(
@@ -70,7 +65,7 @@ def _ranker(
     """Learnt on the slice before the latest one and judged on that, where there is enough of both."""
     if not config.ranker.trees:
         return without_ranker("trees = 0 in [fit.ranker]")
-    earlier = cut_earlier(split.train, config)
+    earlier = held_out(config)[1].held_out_of(split.train)
     if not enough(earlier, config.ranker) or not enough(split, config.ranker):
         return without_ranker(f"fewer than {config.ranker.least_questions} users to learn from")
     before = fit(earlier.train)

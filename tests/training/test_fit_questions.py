@@ -26,7 +26,7 @@ from training.questions import (
     of_users_in_turn,
     shortest_history,
 )
-from training.splits import Split, latest, targets, temporal
+from training.splits import Latest, Split, targets, temporal
 
 SPLIT = temporal(tidy(*checkerboard())[0])
 
@@ -83,7 +83,7 @@ def test_a_step_that_was_disliked_is_told_and_not_asked_for() -> None:
 def halfway() -> tuple[Split, FittedModels]:
     """Of each of 24 users the three latest events, and models of the two before."""
     data, items = tidy(*checkerboard())
-    split = latest(data, 3)
+    split = Latest(events=3).held_out_of(data)
     return split, fit_models(split.train, items, SMALL, SilentProgress())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.data import Interactions
-from training.splits import Split, latest, leave_one_out, targets, temporal, temporal_global
+from training.splits import Latest, Split, leave_one_out, targets, temporal, temporal_global
 
 
 def interactions(*rows: tuple[int, int, float, float], users: int = 3, items: int = 12) -> Interactions:
@@ -53,9 +53,9 @@ def test_a_global_cut_is_one_moment_for_everybody() -> None:
 
 
 def test_the_latest_events_are_held_out_and_never_all() -> None:
-    assert held_out(latest(TWO_USERS, 1)) == held_out(leave_one_out(TWO_USERS))
-    assert held_out(latest(TWO_USERS, 2)) == [(0, 8), (0, 9), (2, 1), (2, 2)]
-    train = latest(TWO_USERS, 100).train
+    assert held_out(Latest(events=2).held_out_of(TWO_USERS)) == [(0, 8), (0, 9), (2, 1), (2, 2)]
+    assert held_out(Latest(0.4, 2).held_out_of(TWO_USERS)) == [(0, 6), (0, 7), (0, 8), (0, 9), (2, 1), (2, 2)]
+    train = Latest(events=100).held_out_of(TWO_USERS).train
     assert np.bincount(train.users).tolist() == np.minimum(np.bincount(TWO_USERS.users), 1).tolist()
 
 

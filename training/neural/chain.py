@@ -19,11 +19,9 @@ from training.errors import SettingsError
 from training.parts import FitConfig
 from training.progress import Progress
 from training.stages import Stages
-from training.validation import CUTS
+from training.validation import LABELS, held_out
 
 SLOWER: Final = 0.3  # of its learning rate
-# By how many slices were cut off, as `training.validation` calls its fits.
-LABELS: Final = ("", " before the slice", " before the slice before")
 GOES_ON: Final = 0.25  # of the epochs and minutes of the first network, for each that goes on from another
 
 # `training.neural.fit.fit`, or what does the same.
@@ -64,8 +62,8 @@ class Networks:
 
     def _data(self, cuts: int) -> Interactions:
         data = self.data
-        for cut in CUTS[:cuts]:
-            data = cut(data, self.config).train
+        for latest in held_out(self.config)[:cuts]:
+            data = latest.held_out_of(data).train
         return data
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -37,12 +37,10 @@ from training.spark.neighbours import fit_ease, fit_itemknn, fit_rp3beta, fit_tr
 from training.spark.session import spark_session
 from training.spark.source import read_source
 from training.stages import Stages, WorkFolder, run_key
+from training.validation import LABELS, held_out
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-# How many slices were cut off, by the label `training.validation` gives a fit.
-CUTS: Final = {"": 0, " before the slice": 1, " before the slice before": 2}
 
 
 def fit_on_spark(
@@ -106,7 +104,7 @@ class Engine:
         label: str,
     ) -> Parts:
         """`data`: of the users that are asked for; `label` says which cut is learnt from."""
-        histories = self._cut(CUTS[label], config.blend.held_out_share)
+        histories = self._cut(LABELS.index(label), config)
         counts = Counts.of(histories, config.popularity, config.trending)
         config = replace(config, ials=settled(config.ials, histories, counts.taken))
         parts = Parts(asdict(config))
@@ -125,10 +123,10 @@ class Engine:
                 add_all_histories(parts, histories, self._scratch, stage.advance)
         return parts
 
-    def _cut(self, slices: int, share: float) -> Histories:
-        while len(self._cuts) <= slices:
-            self._cuts.append(self._cuts[-1].cut(share))
-        return self._cuts[slices]
+    def _cut(self, cuts: int, config: FitConfig) -> Histories:
+        for latest in held_out(config)[len(self._cuts) - 1 : cuts]:
+            self._cuts.append(self._cuts[-1].without(latest))
+        return self._cuts[cuts]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from models.data import Interactions
+from training.splits import Latest
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -38,13 +39,13 @@ class Histories:
     def width(self) -> int:
         return len(self.item_ids)
 
-    def cut(self, share: float) -> Histories:
-        """Without each user's latest events, as `splits.temporal` cuts them."""
+    def without(self, latest: Latest) -> Histories:
+        """As `latest` leaves the same events where they are in memory."""
         from pyspark.sql import functions as F  # noqa: N812 - the name it has everywhere
 
         size = F.size("items")
-        held_out = F.when(size < 2, 0).otherwise(F.greatest(F.lit(1), F.rint(size * F.lit(share)).cast("int")))
-        rows = self.rows.withColumn("kept", size - held_out)
+        held_out = F.greatest(F.lit(latest.events), F.rint(size * F.lit(latest.share)).cast("int"))
+        rows = self.rows.withColumn("kept", size - F.least(held_out, size - 1))
         kept = {name: F.slice(name, 1, F.col("kept")) for name in ("items", "weights", "times")}
         cut = rows.withColumns(kept).drop("kept").cache()
         events = cut.agg(F.sum(F.size("items"))).first()

@@ -18,11 +18,12 @@ from tests.models.worlds import checkerboard, fitted, history
 from training import fit
 from training.errors import SettingsError
 from training.fit import fit_models
-from training.neural.chain import LABELS, Networks, goes_on, torch_needed
+from training.neural.chain import Networks, goes_on, torch_needed
 from training.parts import FitConfig
 from training.progress import SilentProgress
 from training.ranker import RankerConfig
 from training.stages import EachAnew, Stages, WorkFolder
+from training.validation import LABELS
 
 CONFIG = replace(PLAIN, sequence=SMALL)
 

@@ -31,7 +31,7 @@ from training.spark.factors import SparkIals
 from training.spark.histories import Histories
 from training.spark.neighbours import fit_ease, fit_itemknn, fit_rp3beta, fit_transitions
 from training.spark.source import read_source
-from training.splits import temporal
+from training.splits import Latest
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -98,9 +98,10 @@ def assert_same(found: Interactions, expected: Interactions) -> None:
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
-def test_a_slice_of_time_is_cut_alike(data: Interactions, cleaned: Cleaned) -> None:
-    cut = cleaned.histories.cut(0.2)
-    expected = temporal(data, 0.2).train
+@pytest.mark.parametrize("latest", [Latest(0.2), Latest(events=3), Latest(events=100)])
+def test_a_slice_of_time_is_cut_alike(data: Interactions, cleaned: Cleaned, latest: Latest) -> None:
+    cut = cleaned.histories.without(latest)
+    expected = latest.held_out_of(data).train
     assert_same(cut.sample(10**9, 0), expected)
     assert cut.events == len(expected)
 
