@@ -17,7 +17,9 @@ from tests.training.planted import write_planted
 from training.commands import main
 from training.datasets.reader import find_tables
 from training.errors import DatasetError
+from training.spark import histories
 from training.spark.source import located, readable
+from training.splits import Latest
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -33,6 +35,10 @@ unobserved_weight = 0.1
 regularization_share = 0.015
 [fit.tokenizer]
 vocabulary = 100
+[fit.ranker]
+least_questions = 20
+steps = 2
+trees = 5
 """
 EXACT = ("history_starts", "history_items", "history_weights", "history_timestamps", "popularity", "item_learned")
 NEAR = ("trending", "item_recent", "item_age")
@@ -53,11 +59,25 @@ def likeness(one: Float32, other: Float32) -> float:
     return float(2 * np.vdot(one, other) / (np.vdot(one, one) + np.vdot(other, other)))
 
 
-def test_the_bundle_is_that_of_the_local_engine(session: SparkSession, tmp_path: Path) -> None:
+def test_the_bundle_is_that_of_the_local_engine(
+    session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_out: list[Latest] = []
+    without = histories.Histories.without
+
+    def remembered(self: histories.Histories, latest: Latest) -> histories.Histories:
+        held_out.append(latest)
+        return without(self, latest)
+
+    monkeypatch.setattr(histories.Histories, "without", remembered)
     dataset = write_planted(tmp_path / "planted")
     ours, theirs = fitted(dataset, tmp_path / "local"), fitted(dataset, tmp_path / "spark", "--engine", "spark")
     assert ours.manifest["files"].keys() == theirs.manifest["files"].keys()
     assert ours.manifest["metrics"]["data"] == theirs.manifest["metrics"]["data"]
+    assert held_out == [Latest(0.2), Latest(events=2)], "the slices that the local engine cuts off"
+    verdicts = [bundle.manifest["metrics"]["validation"]["ranker"] for bundle in (ours, theirs)]
+    assert [each["questions"] for each in verdicts] == [60, 60]
+    assert verdicts[0]["ndcg@10"] == pytest.approx(verdicts[1]["ndcg@10"], abs=0.05)
     assert ours.table("users").equals(theirs.table("users")) and ours.table("items").equals(theirs.table("items"))
     for name in EXACT:
         np.testing.assert_array_equal(theirs.array(name), ours.array(name))
