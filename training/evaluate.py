@@ -29,7 +29,7 @@ from training.progress import Progress, Stage
 from training.protocols import Cut, cut
 from training.segments import SegmentFigure, figures, segments
 from training.significance import Difference, differences, intervals
-from training.splits import Split, targets
+from training.splits import Split
 from training.stopwatch import Stopwatch
 
 CUTOFFS: Final = (10, 20)
@@ -70,7 +70,7 @@ class Asked:
 
     @classmethod
     def of(cls, split: Split, items: Sequence[ItemInfo], learnt: Learnt, plan: Plan) -> Asked:
-        wanted = targets(split)
+        wanted = split.targets
         users = sorted(wanted)
         if plan.most_users and len(users) > plan.most_users:
             rng = np.random.default_rng(plan.cut.seed)
@@ -168,7 +168,7 @@ def _compared(main: Mapping[str, Float64], seed: int) -> list[Difference]:
 
 
 def _something_to_find(dataset: str, plan: Plan, split: Split) -> None:
-    if not targets(split):
+    if not split.targets:
         raise DatasetError(
             f"{dataset}: the protocol {plan.cut.protocol} leaves no user with something to find; choose another"
         )

@@ -25,7 +25,7 @@ from training.preprocessing import prepare
 from training.progress import Progress
 from training.reviews import Examples, examples_of, folds, judge, out_of_fold
 from training.settings import TrainingSettings
-from training.splits import targets, temporal
+from training.splits import temporal
 
 SENTIMENT_FOLDS: Final = 10
 CATEGORY_FOLDS: Final = 5
@@ -157,7 +157,7 @@ def review(dataset: Dataset, settings: TrainingSettings, progress: Progress) -> 
     if not dataset.events.texts or not examples_of(dataset)[0].enough(settings.sentiment.least_reviews):
         return Language([], ["reviews as weights: too few reviews with stars"])
     prepared = prepare(dataset, settings.preprocessing)
-    wanted = targets(temporal(prepared.interactions))
+    wanted = temporal(prepared.interactions).targets
     figures = []
     for share in SHARES:
         config = replace(settings.sentiment, share_beside_stars=share)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
-from models.data import Float32, History, Int32, ItemInfo
+from models.data import Float32, History, ItemInfo
 from models.histories import HISTORY_LIMIT, SEEN_LIMIT, Histories, merge
 from models.pipeline import LocalRecommender
 from models.shard import Query
-from training.splits import Split, targets
+from training.splits import Split
 
 DESCRIPTION_WORDS = 6  # what a person remembers of a plot
 TITLE_SHARE = 0.7  # of the words of a title, how many a person types
@@ -34,16 +34,14 @@ def of_users(
     split: Split, histories: Histories, recommender: LocalRecommender, most: int, rng: np.random.Generator
 ) -> list[Question]:
     """What will a user take to next? Right: what they took to in the held-out slice."""
-    wanted = targets(split)
-    return list(_of_users(wanted, split, histories, recommender, _some(sorted(wanted), most, rng)))
+    return list(_of_users(split, histories, recommender, _some(sorted(split.targets), most, rng)))
 
 
 def of_users_in_turn(
     split: Split, histories: Histories, recommender: LocalRecommender, most: int, rng: np.random.Generator
 ) -> Iterator[Question]:
     """As `of_users`, one by one in an order that is drawn, for who stops when they have enough."""
-    wanted = targets(split)
-    return _of_users(wanted, split, histories, recommender, rng.permutation(sorted(wanted))[:most].tolist())
+    return _of_users(split, histories, recommender, rng.permutation(sorted(split.targets))[:most].tolist())
 
 
 def of_steps_in_turn(
@@ -53,7 +51,7 @@ def of_steps_in_turn(
 
     A history grows with them as that of a live user does. Users stand in an order that is drawn.
     """
-    wanted, data = targets(split), split.test
+    wanted, data = split.targets, split.test
     starts = np.concatenate(([0], np.cumsum(np.bincount(data.users, minlength=len(data.user_ids)))))
 
     def steps() -> Iterator[Question]:
@@ -69,16 +67,12 @@ def of_steps_in_turn(
 
 
 def _of_users(
-    wanted: Mapping[int, Int32],
-    split: Split,
-    histories: Histories,
-    recommender: LocalRecommender,
-    users: Sequence[int],
+    split: Split, histories: Histories, recommender: LocalRecommender, users: Sequence[int]
 ) -> Iterator[Question]:
     names = split.train.item_ids
     for user in users:
         history = histories.of(split.train.user_ids[user])
-        yield Question(recommender.query(history, 1), frozenset(names[item] for item in wanted[user].tolist()))
+        yield Question(recommender.query(history, 1), frozenset(names[item] for item in split.targets[user].tolist()))
 
 
 def shortest_history(lengths: Sequence[int]) -> int:
@@ -121,7 +115,7 @@ def first(history: History, entries: int) -> History:
 
 def of_items(split: Split, recommender: LocalRecommender, most: int, rng: np.random.Generator) -> list[Question]:
     """What is like an item? Right: what somebody who liked it in the held-out slice liked there too."""
-    liked = targets(split)
+    liked = split.targets
     names = split.train.item_ids
     questions = []
     for user in _some(sorted(user for user in liked if len(liked[user]) > 1), most, rng):

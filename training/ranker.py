@@ -23,7 +23,7 @@ from models.sparse import Int64
 from models.writer import Parts
 from training.progress import Progress
 from training.questions import Question, of_steps_in_turn, of_users_in_turn, shortest_history
-from training.splits import Split, targets
+from training.splits import Split
 from training.weights import WEIGHED, K
 
 RANKED: Final = WEIGHED[SURFACE]
@@ -63,6 +63,11 @@ class RankerConfig:
             raise ValueError("trees is 0 or more")
         if not 2 <= self.leaves <= LEAVES or self.learning_rate <= 0:
             raise ValueError(f"leaves lies between 2 and {LEAVES}, learning_rate above 0")
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the slice to learn on is asked for event by event."""
+        return self.steps > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,7 @@ class Course:
 
     def __len__(self) -> int:
         """How many questions there are at most."""
-        wanted = targets(self._split)
+        wanted = self._split.targets
         every = sum(map(len, wanted.values())) if self._one_by_one else len(wanted)
         return min(every, self._config.asked)
 
@@ -191,7 +196,7 @@ class Course:
 
 
 def enough(split: Split, config: RankerConfig) -> bool:
-    return len(targets(split)) >= config.least_questions
+    return len(split.targets) >= config.least_questions
 
 
 def without_ranker(reason: str) -> tuple[Parts, dict[str, Any]]:

@@ -18,7 +18,7 @@ from models.histories import Histories
 from models.sparse import BLOCK_ELEMENTS, Matrix, Rows
 from models.writer import Parts
 from training.metrics import measure, padded
-from training.splits import Split, targets
+from training.splits import Split
 
 DEPTHS: Final = (10, 50)  # as for the blend's weights: the longer list steadies what ten places leave to chance
 
@@ -35,7 +35,7 @@ class Slice:
 
     @classmethod
     def of(cls, split: Split, parts: Parts, most: int, rng: np.random.Generator) -> Slice:
-        wanted, histories = targets(split), Histories(parts)
+        wanted, histories = split.targets, Histories(parts)
         users = sorted(wanted)
         if len(users) > most:
             users = sorted(rng.choice(users, most, replace=False).tolist())

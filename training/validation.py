@@ -51,7 +51,7 @@ def validate(
 def held_out(config: FitConfig) -> tuple[Latest, Latest]:
     """The latest slice, on which all is chosen, and of what is left the one before it, on which the ranker learns."""
     latest = Latest(config.blend.held_out_share)
-    return latest, Latest(events=config.ranker.steps) if config.ranker.steps > 1 else latest
+    return latest, Latest(events=config.ranker.steps) if config.ranker.one_by_one else latest
 
 
 def _ranker(
@@ -69,10 +69,10 @@ def _ranker(
     if not enough(earlier, config.ranker) or not enough(split, config.ranker):
         return without_ranker(f"fewer than {config.ranker.least_questions} users to learn from")
     before = fit(earlier.train)
-    one_by_one = config.ranker.steps > 1
-    learnt = Course(earlier, before, LocalRecommender(before), config.ranker, config.seed, one_by_one)
-    judged = Course(split, parts, recommender, config.ranker, config.seed)
-    return fit_ranker(learnt, judged, config.ranker, config.seed, progress)
+    ranker = config.ranker
+    learnt = Course(earlier, before, LocalRecommender(before), ranker, config.seed, ranker.one_by_one)
+    judged = Course(split, parts, recommender, ranker, config.seed)
+    return fit_ranker(learnt, judged, ranker, config.seed, progress)
 
 
 def with_settings(config: FitConfig, settings: Mapping[str, Mapping[str, Any]]) -> FitConfig:

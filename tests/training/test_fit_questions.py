@@ -26,7 +26,7 @@ from training.questions import (
     of_users_in_turn,
     shortest_history,
 )
-from training.splits import Latest, Split, targets, temporal
+from training.splits import Latest, Split, temporal
 
 SPLIT = temporal(tidy(*checkerboard())[0])
 
@@ -63,7 +63,7 @@ def test_steps_are_asked_for_one_by_one_each_told_what_came_before() -> None:
     assert len(asked) == 72 and all(len(right) == 1 for _, right in asked)
     for first, second, third in zip(asked[::3], asked[1::3], asked[2::3], strict=True):
         assert second[0] == first[1] + first[0] and third[0] == second[1] + second[0]
-    slices = {tuple(sorted(split.test.item_ids[item] for item in items)) for items in targets(split).values()}
+    slices = {tuple(sorted(split.test.item_ids[item] for item in items)) for items in split.targets.values()}
     assert {tuple(sorted(third[1] + third[0][:2])) for third in asked[2::3]} == slices
     few = of_steps_in_turn(split, Histories(found.parts), found.recommender, 5, rng())
     assert [_told(each) for each in few] == asked[:5]

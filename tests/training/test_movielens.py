@@ -14,7 +14,7 @@ from training.evaluate import Plan, evaluate
 from training.fit import FitConfig
 from training.preprocessing import Prepared, PreprocessingConfig, prepare
 from training.progress import SilentProgress
-from training.splits import targets, temporal, temporal_global
+from training.splits import temporal, temporal_global
 from training.weights import BlendConfig
 
 SHIPPED = Path(__file__).parents[2] / "examples" / "data" / "ml-latest-small"
@@ -56,8 +56,8 @@ def test_films_are_described(films: Prepared) -> None:
 
 
 def test_a_cut_for_each_user_leaves_nearly_all_to_measure_and_one_moment_few(films: Prepared) -> None:
-    assert len(targets(temporal(films.interactions))) == 606
-    assert len(targets(temporal_global(films.interactions))) == 28
+    assert len(temporal(films.interactions).targets) == 606
+    assert len(temporal_global(films.interactions).targets) == 28
 
 
 def test_the_blend_is_above_popularity_and_item_knn(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from training.given import joined
 from training.preprocessing import Prepared
 from training.protocols import GIVEN, PROTOCOLS, Cut, as_sets, cut, cut_for_tuning
 from training.report import CleaningReport
-from training.splits import targets, temporal
+from training.splits import temporal
 
 USERS, EVENTS, ITEMS = 50, 20, 200
 
@@ -52,7 +52,7 @@ def test_the_parts_share_no_event_and_the_numbering_stays(protocol: str, per_use
 def test_no_events_give_empty_parts(protocol: str) -> None:
     split = cut(nobody(), Cut(protocol))
     assert len(split.train) == len(split.test) == 0
-    assert targets(split) == {}
+    assert split.targets == {}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -83,7 +83,7 @@ def test_strong_generalisation_asks_for_users_nobody_learnt_from() -> None:
     learnt, asked = set(split.train.users.tolist()), set(split.known.users.tolist())
     assert (len(learnt), len(asked)) == (30, 10)
     assert not learnt & asked
-    assert set(targets(split)) == set(split.test.users.tolist()) == asked
+    assert set(split.targets) == set(split.test.users.tolist()) == asked
     assert np.bincount(split.test.users, minlength=USERS)[list(asked)].tolist() == [4] * 10
     between = cut_for_tuning(people(), Cut("strong-generalisation"))
     assert set(between.train.users.tolist()) == learnt
@@ -147,7 +147,7 @@ def test_a_given_cut_joins_both_parts_under_one_numbering() -> None:
     assert [item.id for item in whole.items] == list(names)
     assert set(names) == {"1", "2", "3", "9"}
     assert whole.interactions is split.train
-    found = {split.train.user_ids[user]: [names[item] for item in items] for user, items in targets(split).items()}
+    found = {split.train.user_ids[user]: [names[item] for item in items] for user, items in split.targets.items()}
     assert found == {"a": ["3"], "b": ["9"]}, "of z nothing is known"
     assert (np.diff(split.test.users) >= 0).all()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.data import Interactions
-from training.splits import Latest, Split, leave_one_out, targets, temporal, temporal_global
+from training.splits import Latest, Split, leave_one_out, temporal, temporal_global
 
 
 def interactions(*rows: tuple[int, int, float, float], users: int = 3, items: int = 12) -> Interactions:
@@ -49,7 +49,7 @@ def test_a_global_cut_is_one_moment_for_everybody() -> None:
     split = temporal_global(TWO_USERS)
     assert held_out(split) == [(2, 0), (2, 1), (2, 2)]
     assert split.train.timestamps.max() < split.test.timestamps.min()
-    assert targets(split) == {}, "the user of the later part is unknown to the earlier one"
+    assert split.targets == {}, "the user of the later part is unknown to the earlier one"
 
 
 def test_the_latest_events_are_held_out_and_never_all() -> None:
@@ -68,5 +68,5 @@ def test_targets_are_liked_items_the_user_has_not_yet() -> None:
     test = interactions(
         (0, 1, 2, 1.0), (0, 5, 3, 1.0), (0, 4, 4, 0.5), (0, 6, 5, -1.0), (1, 7, 2, -0.5), (2, 8, 2, 1.0)
     )
-    found = targets(Split(train, test))
+    found = Split(train, test).targets
     assert {user: items.tolist() for user, items in found.items()} == {0: [4, 5]}
